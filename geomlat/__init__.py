@@ -1,0 +1,1 @@
+"""Geometry and small generative models as plain array code, with hand-written gradients."""

@@ -1,0 +1,34 @@
+"""Where arrays live and how kernels run on them; no mathematics.
+
+``namespace(*arrays)`` finds the array library from the arguments. ``@scalar`` marks a plain Python function of floats,
+``@kernel`` a plain Python function of a row index and arrays; each is the one source for both targets: Numba loops over
+NumPy arrays (`geomlat.backends.cpu`) and numba-cuda kernels over CuPy arrays (`geomlat.backends.cuda`). Every other
+library reaches them through DLPack (`through_dlpack`). Nothing here reads global state.
+"""
+
+from __future__ import annotations
+
+from geomlat.backends.arrays import (
+    aligned,
+    floating,
+    is_host,
+    is_scalar,
+    namespace,
+    rows,
+    through_dlpack,
+)
+from geomlat.backends.kernels import Kernel, elementwise, kernel, scalar
+
+__all__ = [
+    "Kernel",
+    "aligned",
+    "elementwise",
+    "floating",
+    "is_host",
+    "is_scalar",
+    "kernel",
+    "namespace",
+    "rows",
+    "scalar",
+    "through_dlpack",
+]

@@ -1,0 +1,121 @@
+"""Array libraries, found from the arguments alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import array_api_compat
+import numpy as np
+from numpy import ndarray
+
+Array = Any
+
+
+def is_scalar(x: object) -> bool:
+    """Whether ``x`` is a Python number, which never decides a dtype or a library."""
+    return isinstance(x, bool | int | float | complex) and not isinstance(x, np.generic)
+
+
+def namespace(*arrays: Array) -> Any:
+    """The array-API namespace of the arguments: array-api-compat's, and NumPy where all are Python numbers or lists.
+
+    Raises
+    ------
+    TypeError
+        If the arguments come from different array libraries.
+    """
+    found = [a for a in arrays if a is not None and not is_scalar(a) and not isinstance(a, list | tuple)]
+    if all(type(a) is ndarray for a in found):
+        import array_api_compat.numpy as xp
+
+        return xp
+    return array_api_compat.array_namespace(*found)
+
+
+def is_host(x: Array) -> bool:
+    """Whether ``x`` is a NumPy array (or scalar), which the compiled loops take as it is."""
+    return isinstance(x, ndarray | np.generic)
+
+
+def floating(xp: Any, *arrays: Array) -> tuple[Array, ...]:
+    """The arguments as arrays of one floating dtype and device; Python numbers and integers do not promote.
+
+    The dtype is the result type of the floating (or complex) arrays among them, else the library's default.
+    """
+    kept = [a for a in arrays if not is_scalar(a) and not isinstance(a, list | tuple)]
+    kinds = [a.dtype for a in kept if xp.isdtype(a.dtype, ("real floating", "complex floating"))]
+    device = array_api_compat.device(kept[0]) if kept else None
+    if xp is array_api_compat.numpy or not kept:
+        dtype = np.result_type(*kinds) if kinds else np.dtype(float)
+        return tuple(np.asarray(a, dtype=dtype) for a in arrays)
+    dtype = xp.result_type(*kinds) if kinds else xp.asarray(0.0).dtype
+    return tuple(
+        xp.asarray(a, dtype=dtype, device=device) if a is not None and is_scalar(a) else xp.astype(a, dtype, copy=False)
+        for a in arrays
+    )
+
+
+def rows(x: Array, shape: tuple[int, ...], event: int = 1) -> Array:
+    """``x`` as a C-contiguous array of rows for a kernel: one row if it has no batch, else one for each of ``shape``.
+
+    ``event`` trailing axes belong to a row and are flattened to one (to none if ``event`` is 0). Kernels read
+    row ``min(i, len(x) - 1)``, so that a parameter shared by the whole batch is never copied.
+    """
+    batch, tail = x.shape[: x.ndim - event], x.shape[x.ndim - event :]
+    width = int(np.prod(tail)) if event else None
+    if batch != shape and any(n != 1 for n in batch):
+        xp = namespace(x)
+        x, batch = xp.broadcast_to(x, shape + tail), shape
+    n = int(np.prod(batch))
+    flat = x.reshape((n,) if width is None else (n, width))
+    if type(flat) is not ndarray:
+        return flat if flat.flags.c_contiguous else flat.copy()
+    flat = np.ascontiguousarray(flat)
+    return flat if flat.flags.writeable else np.asarray(_Writable(flat))
+
+
+class _Writable:
+    """A zero-copy alias of a read-only array, so that kernels are compiled for one type; they never write inputs."""
+
+    def __init__(self, x: ndarray) -> None:
+        self.owner = x
+        self.__array_interface__ = {**x.__array_interface__, "data": (x.__array_interface__["data"][0], False)}
+
+
+def aligned(*arrays: Array, events: Sequence[int]) -> tuple[tuple[int, ...], list[Array]]:
+    """The common batch shape of several arrays and each of them as `rows`."""
+    shapes = [a.shape[: a.ndim - e] for a, e in zip(arrays, events, strict=True)]
+    shape = shapes[0] if all(s == shapes[0] for s in shapes) else np.broadcast_shapes(*shapes)
+    return shape, [rows(a, shape, e) for a, e in zip(arrays, events, strict=True)]
+
+
+def through_dlpack(f: Callable[..., Any], *arrays: Array) -> Any:
+    """``f`` applied to host (or CuPy) views of arrays of another library, its results handed back to that library.
+
+    The views are zero-copy where the library's DLPack export is; the results live on the caller's device.
+    """
+    xp = namespace(*arrays)
+    device = next(array_api_compat.device(a) for a in arrays if not is_scalar(a))
+    out = f(*(a if is_scalar(a) else _to_native(a) for a in arrays))
+    if isinstance(out, tuple):
+        return tuple(_from_native(o, xp, device) for o in out)
+    return _from_native(out, xp, device)
+
+
+def _to_native(x: Array) -> Array:
+    if hasattr(x, "detach"):
+        x = x.detach()
+    if hasattr(x, "__dlpack_device__") and x.__dlpack_device__()[0] not in (1, 3):
+        import cupy
+
+        return cupy.from_dlpack(x)
+    return np.from_dlpack(x)
+
+
+def _from_native(y: Array, xp: Any, device: Any) -> Array:
+    y = np.asarray(y) if is_host(y) else y
+    if is_host(y) and not y.flags.writeable:
+        y = y.copy()
+    out = xp.from_dlpack(y)
+    return out if array_api_compat.device(out) == device else array_api_compat.to_device(out, device)

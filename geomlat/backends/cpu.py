@@ -1,0 +1,99 @@
+"""Kernels on the CPU: the row body compiled by Numba inside a serial and a parallel loop, cached between processes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numba
+import numba.core.caching
+import numpy as np
+
+from geomlat.backends import sources
+
+_SERIAL = "def loop(n, {args}):\n    for i in range(n):\n        body(i, {args})\n"
+_PARALLEL = "def loop(n, {args}):\n    for i in prange(n):\n        body(np.int64(i), {args})\n"
+_threads = threading.Lock()
+
+
+@cache
+def compile_scalar(f: Callable[..., Any]) -> Any:
+    """The Numba twin of a scalar: IEEE division, no reassociation."""
+    return numba.njit(error_model="numpy")(sources.twin(f, compile_scalar))
+
+
+def compile_loops(body: Callable[..., None]) -> tuple[Callable[..., None], Callable[..., None]]:
+    """The serial and the parallel loop over a row body. Compilation happens at the first call for each set of types."""
+    parallel = _compile(body, _PARALLEL, parallel=True)
+
+    def locked(n: int, *arrays: Any) -> None:
+        # Numba's fallback threading layer is not safe to enter from two threads at once.
+        with _threads:
+            parallel(n, *arrays)
+
+    return _compile(body, _SERIAL, parallel=False), locked
+
+
+def cache_root() -> Path:
+    """Where compiled loops are kept: NUMBA_CACHE_DIR if it is set, else the user's cache directory."""
+    if numba.config.CACHE_DIR:
+        return Path(numba.config.CACHE_DIR) / "geomlat"
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    return base / "geomlat" / "kernels"
+
+
+def _compile(body: Callable[..., None], template: str, *, parallel: bool) -> Any:
+    source, _ = sources.loop_source(body, template)
+    scope: dict[str, Any] = {
+        "body": compile_scalar(body),
+        "prange": numba.prange,
+        "np": np,
+        "__name__": body.__module__,
+    }
+    exec(compile(source, f"<geomlat-{body.__name__}>", "exec"), scope)
+    loop = numba.njit(error_model="numpy", parallel=parallel)(scope["loop"])
+    _enable_cache(loop, f"{body.__name__}-{'par' if parallel else 'ser'}", sources.digest(body))
+    return loop
+
+
+def _enable_cache(dispatcher: Any, name: str, digest: str) -> None:
+    """Attach a file cache keyed by the digest of every source the loop is made of.
+
+    Numba's own key is the file of the outermost function, which misses a changed callee in another file.
+    """
+    path = cache_root() / digest
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return
+    locator = SimpleNamespace(
+        _py_file=name,
+        get_cache_path=lambda: str(path),
+        get_source_stamp=lambda: digest,
+        get_disambiguator=lambda: name,
+        ensure_cache_path=lambda: None,
+    )
+
+    class Locate:
+        @classmethod
+        def from_function(cls, py_func: Any, py_file: str) -> Any:
+            return locator
+
+    class Impl(numba.core.caching.CompileResultCacheImpl):  # type: ignore[misc]
+        _locator_classes = [Locate]
+
+    class Cache(numba.core.caching.FunctionCache):  # type: ignore[misc]
+        _impl_class = Impl
+
+    dispatcher._cache = Cache(dispatcher.py_func)

@@ -1,0 +1,114 @@
+"""The marks ``@scalar`` and ``@kernel`` and what they become: loops compiled for the arrays they are given."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy import ndarray
+
+from geomlat.backends.arrays import Array, floating, is_host, namespace, rows, through_dlpack
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def scalar(f: F) -> F:
+    """Mark a plain Python function of floats as a source for compiled code.
+
+    It stays the function it is. When a kernel that calls it is compiled, for the CPU or for CUDA, a twin is compiled in
+    its place. It may call ``math``, other scalars, and read module constants (floats, tuples of floats, ``np.uint64``).
+    """
+    f.__geomlat_scalar__ = True  # type: ignore[attr-defined]
+    return f
+
+
+class Kernel:
+    """A row body ``body(i, *arrays)`` run for ``i = 0 .. n-1``, on the CPU or on a GPU by the type of its arrays.
+
+    Parameters
+    ----------
+    body
+        A plain Python function; it writes only row ``i`` of its output arrays, so that the rows may run in any order.
+    cost
+        Rough nanoseconds per element of the largest array; decides when the loop is worth a second thread.
+    """
+
+    def __init__(self, body: Callable[..., None], cost: float) -> None:
+        self.body, self.cost = body, cost
+        self.__doc__, self.__name__ = body.__doc__, body.__name__
+        self._serial: Callable[..., None] | None = None
+
+    def __call__(self, n: int, *arrays: Array) -> None:
+        """Run the body for every row, in place on the output arrays among ``arrays``."""
+        for a in arrays:
+            if type(a) is ndarray:
+                return self.cpu(n, *arrays)
+        return self.cuda(n, *arrays)
+
+    def cpu(self, n: int, *arrays: Array) -> None:
+        """The Numba loop; parallel only where the work pays for waking the threads (about 0.1 ms)."""
+        if self._serial is None:
+            from geomlat.backends import cpu
+
+            self._serial, self._parallel = cpu.compile_loops(self.body)
+        size = n
+        for a in arrays:
+            if type(a) is ndarray and a.size > size:
+                size = a.size
+        (self._parallel if size * self.cost > 1e5 else self._serial)(n, *arrays)
+
+    def cuda(self, n: int, *arrays: Array) -> None:
+        """The CUDA kernel over CuPy arrays, or over NumPy arrays in numba-cuda's simulator."""
+        from geomlat.backends import cuda
+
+        cuda.launch(self.body, n, *arrays)
+
+
+def kernel(*, cost: float = 5.0) -> Callable[[Callable[..., None]], Kernel]:
+    """Mark a row body as a `Kernel`."""
+    return lambda body: Kernel(body, cost)
+
+
+class Elementwise:
+    """A scalar function lifted to arrays: broadcasting, any array library, evaluated in float64, rounded to the inputs' dtype."""
+
+    def __init__(self, f: Callable[..., Any], cost: float, outputs: int) -> None:
+        self.f, self.outputs = f, outputs
+        self.loop = Kernel(_elementwise_body(f, outputs), cost)
+
+    def __call__(self, *args: Array) -> Any:
+        xp = namespace(*args)
+        arrays = floating(xp, *args)
+        if not (is_host(arrays[0]) or _is_cupy(arrays[0])):
+            return through_dlpack(self, *arrays)
+        shape = np.broadcast_shapes(*(a.shape for a in arrays))
+        flat = [rows(a, shape, 0) for a in arrays]
+        n = int(np.prod(shape))
+        outs = [xp.empty(n, dtype=arrays[0].dtype) for _ in range(self.outputs)]
+        if n:
+            self.loop(n, *flat, *outs)
+        outs = [o.reshape(shape)[()] if is_host(o) else o.reshape(shape) for o in outs]
+        return outs[0] if self.outputs == 1 else tuple(outs)
+
+
+def elementwise(f: Callable[..., Any], *, cost: float = 50.0, outputs: int = 1) -> Elementwise:
+    """Lift a ``@scalar`` function to arrays; with ``outputs > 1`` it returns a tuple."""
+    return Elementwise(f, cost, outputs)
+
+
+def _is_cupy(x: Array) -> bool:
+    return type(x).__module__.partition(".")[0] == "cupy"
+
+
+def _elementwise_body(f: Callable[..., Any], outputs: int) -> Callable[..., None]:
+    names = list(inspect.signature(f).parameters)
+    outs = [f"out{k}" for k in range(outputs)]
+    read = ", ".join(f"np.float64({a}[min(i, {a}.size - 1)])" for a in names)
+    write = ", ".join(f"{o}[i]" for o in outs)
+    source = f"def {f.__name__}_loop(i, {', '.join(names + outs)}):\n    {write} = {f.__name__}({read})\n"
+    scope: dict[str, Any] = {f.__name__: f, "np": np, "__name__": f.__module__}
+    exec(source, scope)
+    body: Callable[..., None] = scope[f"{f.__name__}_loop"]
+    return body

@@ -1,0 +1,58 @@
+"""All parameters of a model in one flat vector, with views of it by layer and by name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+class Layout:
+    """Where each named parameter of each layer lies in the flat vector.
+
+    ``entries`` are ``(owner, name, shape)``; a layer that appears twice in a model has one entry, so that a shared
+    parameter is one slice. The same layout serves theta, its gradient, the moments of the optimiser and the average.
+    """
+
+    def __init__(self, entries: list[tuple[object, str, tuple[int, ...]]]) -> None:
+        self.slices: dict[str, tuple[slice, tuple[int, ...]]] = {}
+        self.owned: dict[object, list[str]] = {}
+        start = 0
+        for owner, name, shape in entries:
+            if name in self.slices:
+                msg = f"two parameters are called {name!r}"
+                raise ValueError(msg)
+            size = math.prod(shape)
+            self.slices[name] = (slice(start, start + size), shape)
+            self.owned.setdefault(owner, []).append(name)
+            start += size
+        self.size = start
+
+    def view(self, vector: Any) -> Params:
+        """Named views of a flat vector of this layout; writing to a view writes to the vector."""
+        if vector.shape != (self.size,):
+            msg = f"the parameter vector has shape {vector.shape}, this model needs ({self.size},)"
+            raise ValueError(msg)
+        return Params(self, vector)
+
+
+class Params(Mapping[str, Any]):
+    """Views of a flat vector: ``p["decoder.0.weight"]`` by name, ``w, b = p.of(layer)`` by the layer that owns them."""
+
+    def __init__(self, layout: Layout, vector: Any) -> None:
+        self.layout, self.vector = layout, vector
+        self._views = {name: vector[where].reshape(shape) for name, (where, shape) in layout.slices.items()}
+        self._owned = {owner: tuple(self._views[n] for n in names) for owner, names in layout.owned.items()}
+
+    def of(self, layer: object) -> tuple[Any, ...]:
+        """The parameters a layer owns itself, in the order it declares them."""
+        return self._owned[layer]
+
+    def __getitem__(self, name: str) -> Any:
+        return self._views[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._views)
+
+    def __len__(self) -> int:
+        return len(self._views)

@@ -1,0 +1,161 @@
+"""Counter-based random streams: the same seed gives the same draws for any thread count, batch split or device.
+
+A `Stream` is a 64-bit Philox key and the global index of its first element. Element ``i`` of a draw uses the counter
+``(draw, offset + i, purpose)``, so nothing is advanced: the same stream gives the same draws again, ``stream.at(n)``
+continues the batch that ``stream`` started, and ``stream.child(...)`` is an independent stream.
+Philox4x32-10: Salmon, Moraes, Dror, Shaw (2011), "Parallel random numbers: as easy as 1, 2, 3".
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from geomlat.backends import kernel, scalar
+
+type_error = "rng must be an int, a numpy.random.Generator, a geomlat Stream or None, got {}"
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A key of the counter-based generator and the global index of its first element."""
+
+    key0: int
+    key1: int
+    offset: int = 0
+
+    def at(self, offset: int) -> Stream:
+        """The same stream from element ``offset`` on: drawing 6 elements equals drawing 2, then 4 from ``at(2)``."""
+        return replace(self, offset=self.offset + offset)
+
+    def child(self, *path: int | str) -> Stream:
+        """An independent stream named by integers and words: a pure function of this stream's key and the path."""
+        words = [b for p in path for b in (p.encode() if isinstance(p, str) else [p])]
+        mixed = np.random.SeedSequence([self.key0, self.key1, *words]).generate_state(2)
+        return Stream(int(mixed[0]), int(mixed[1]))
+
+    def generator(self) -> np.random.Generator:
+        """A NumPy generator seeded by this stream, for host-side work such as shuffling."""
+        return np.random.default_rng([self.key0, self.key1, self.offset])
+
+    @property
+    def words(self) -> np.ndarray:
+        """``(key0, key1, offset)`` as a uint64 array, the form kernels take."""
+        return np.array([self.key0, self.key1, self.offset], dtype=np.uint64)
+
+
+def stream(rng: Any = None) -> Stream:
+    """The stream of an ``rng=`` argument (Scientific Python SPEC 7).
+
+    An int names a stream; a ``numpy.random.Generator`` gives a fresh one at each call (it advances); a `Stream` is
+    returned as it is; None takes entropy from the operating system. Global state is never read.
+    """
+    if isinstance(rng, Stream):
+        return rng
+    if rng is None or (isinstance(rng, int | np.integer) and not isinstance(rng, bool)):
+        if rng is not None and rng < 0:
+            msg = f"rng must be a non-negative int, got {rng}"
+            raise ValueError(msg)
+        words = np.random.SeedSequence(None if rng is None else int(rng)).generate_state(2)
+    elif isinstance(rng, np.random.Generator):
+        words = rng.integers(0, 2**32, 2, dtype=np.uint64)
+    else:
+        raise TypeError(type_error.format(type(rng).__name__))
+    return Stream(int(words[0]), int(words[1]))
+
+
+def uniform(shape: int | tuple[int, ...] = (), *, rng: Any, dtype: Any = np.float64, xp: Any = np) -> Any:
+    """Uniform draws on the open interval (0, 1); never 0 nor 1, in float32 too."""
+    return _fill(_uniforms, shape, rng, dtype, xp)
+
+
+def normal(shape: int | tuple[int, ...] = (), *, rng: Any, dtype: Any = np.float64, xp: Any = np) -> Any:
+    """Standard normal draws by Box-Muller: branch-free, at most 8.6 in absolute value."""
+    return _fill(_normals, shape, rng, dtype, xp)
+
+
+def _fill(loop: Any, shape: int | tuple[int, ...], rng: Any, dtype: Any, xp: Any) -> Any:
+    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    n = math.prod(shape)
+    out = xp.empty(n, dtype=dtype)
+    if n:
+        first = stream(rng)
+        # One counter gives two elements: start at the pair that holds the first one.
+        pairs = (first.offset % 2 + n + 1) // 2
+        loop(pairs, xp.asarray(first.words), out)
+    return out.reshape(shape)
+
+
+M0 = np.uint64(0xD2511F53)
+M1 = np.uint64(0xCD9E8D57)
+W0 = np.uint64(0x9E3779B9)
+W1 = np.uint64(0xBB67AE85)
+LOW = np.uint64(0xFFFFFFFF)
+S32 = np.uint64(32)
+S12 = np.uint64(12)
+ONE = np.uint64(1)
+TWO_52 = 2.0**-52
+TAU = 2.0 * math.pi
+PURPOSE_UNIFORM = np.uint64(1)
+PURPOSE_NORMAL = np.uint64(2)
+
+
+@scalar
+def philox(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
+    """Four 32-bit words (as uint64) from a 128-bit counter and a 64-bit key: Philox4x32-10."""
+    for _ in range(10):
+        p0 = M0 * c0
+        p1 = M1 * c2
+        c0, c1, c2, c3 = (p1 >> S32) ^ c1 ^ k0, p1 & LOW, (p0 >> S32) ^ c3 ^ k1, p0 & LOW
+        k0 = (k0 + W0) & LOW
+        k1 = (k1 + W1) & LOW
+    return c0, c1, c2, c3
+
+
+@scalar
+def unit(hi, lo):  # type: ignore[no-untyped-def]
+    """A float64 in the open interval (0, 1) from two 32-bit words: the midpoint of one of 2^52 cells."""
+    return (float(((hi << S32) | lo) >> S12) + 0.5) * TWO_52
+
+
+@scalar
+def uniform_pair(words, index, draw, purpose):  # type: ignore[no-untyped-def]
+    """Two uniforms of element ``index`` (before the stream's offset is added) of the stream ``words``."""
+    c = words[2] + np.uint64(index)
+    a, b, c, d = philox(np.uint64(draw), c & LOW, c >> S32, np.uint64(purpose), words[0], words[1])
+    return unit(a, b), unit(c, d)
+
+
+@scalar
+def box_muller(u1, u2):  # type: ignore[no-untyped-def]
+    """Two independent standard normals from two uniforms (Box and Muller 1958)."""
+    r = math.sqrt(-2.0 * math.log(u1))
+    return r * math.cos(TAU * u2), r * math.sin(TAU * u2)
+
+
+@kernel(cost=20.0)
+def _uniforms(i, words, out):  # type: ignore[no-untyped-def]
+    first = words[2] & ~ONE
+    c = (first >> ONE) + np.uint64(i)
+    a, b, c, d = philox(np.uint64(0), c & LOW, c >> S32, PURPOSE_UNIFORM, words[0], words[1])
+    j = 2 * i - int(words[2] - first)
+    if j >= 0:
+        out[j] = unit(a, b)
+    if j + 1 < out.size:
+        out[j + 1] = unit(c, d)
+
+
+@kernel(cost=40.0)
+def _normals(i, words, out):  # type: ignore[no-untyped-def]
+    first = words[2] & ~ONE
+    c = (first >> ONE) + np.uint64(i)
+    a, b, c, d = philox(np.uint64(0), c & LOW, c >> S32, PURPOSE_NORMAL, words[0], words[1])
+    x, y = box_muller(unit(a, b), unit(c, d))
+    j = 2 * i - int(words[2] - first)
+    if j >= 0:
+        out[j] = x
+    if j + 1 < out.size:
+        out[j + 1] = y
