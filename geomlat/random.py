@@ -16,7 +16,7 @@ import numpy as np
 
 from geomlat.backends import kernel, scalar
 
-type_error = "rng must be an int, a numpy.random.Generator, a geomlat Stream or None, got {}"
+Word = Any
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,8 @@ def stream(rng: Any = None) -> Stream:
     elif isinstance(rng, np.random.Generator):
         words = rng.integers(0, 2**32, 2, dtype=np.uint64)
     else:
-        raise TypeError(type_error.format(type(rng).__name__))
+        msg = f"rng must be an int, a numpy.random.Generator, a geomlat Stream or None, got {type(rng).__name__}"
+        raise TypeError(msg)
     return Stream(int(words[0]), int(words[1]))
 
 
@@ -104,7 +105,7 @@ PURPOSE_NORMAL = np.uint64(2)
 
 
 @scalar
-def philox(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
+def philox(c0: Word, c1: Word, c2: Word, c3: Word, k0: Word, k1: Word) -> tuple[Word, Word, Word, Word]:
     """Four 32-bit words (as uint64) from a 128-bit counter and a 64-bit key: Philox4x32-10."""
     for _ in range(10):
         p0 = M0 * c0
@@ -116,13 +117,13 @@ def philox(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
 
 
 @scalar
-def unit(hi, lo):  # type: ignore[no-untyped-def]
+def unit(hi: Word, lo: Word) -> float:
     """A float64 in the open interval (0, 1) from two 32-bit words: the midpoint of one of 2^52 cells."""
     return (float(((hi << S32) | lo) >> S12) + 0.5) * TWO_52
 
 
 @scalar
-def uniform_pair(words, index, draw, purpose):  # type: ignore[no-untyped-def]
+def uniform_pair(words: Any, index: int, draw: int, purpose: int) -> tuple[float, float]:
     """Two uniforms of element ``index`` (before the stream's offset is added) of the stream ``words``."""
     c = words[2] + np.uint64(index)
     a, b, c, d = philox(np.uint64(draw), c & LOW, c >> S32, np.uint64(purpose), words[0], words[1])
@@ -130,14 +131,14 @@ def uniform_pair(words, index, draw, purpose):  # type: ignore[no-untyped-def]
 
 
 @scalar
-def box_muller(u1, u2):  # type: ignore[no-untyped-def]
+def box_muller(u1: float, u2: float) -> tuple[float, float]:
     """Two independent standard normals from two uniforms (Box and Muller 1958)."""
     r = math.sqrt(-2.0 * math.log(u1))
     return r * math.cos(TAU * u2), r * math.sin(TAU * u2)
 
 
 @kernel(cost=20.0)
-def _uniforms(i, words, out):  # type: ignore[no-untyped-def]
+def _uniforms(i: int, words: Any, out: Any) -> None:
     first = words[2] & ~ONE
     c = (first >> ONE) + np.uint64(i)
     a, b, c, d = philox(np.uint64(0), c & LOW, c >> S32, PURPOSE_UNIFORM, words[0], words[1])
@@ -149,7 +150,7 @@ def _uniforms(i, words, out):  # type: ignore[no-untyped-def]
 
 
 @kernel(cost=40.0)
-def _normals(i, words, out):  # type: ignore[no-untyped-def]
+def _normals(i: int, words: Any, out: Any) -> None:
     first = words[2] & ~ONE
     c = (first >> ONE) + np.uint64(i)
     a, b, c, d = philox(np.uint64(0), c & LOW, c >> S32, PURPOSE_NORMAL, words[0], words[1])

@@ -91,7 +91,7 @@ def _enable_cache(dispatcher: Any, name: str, digest: str) -> None:
             return locator
 
     class Impl(numba.core.caching.CompileResultCacheImpl):  # type: ignore[misc]
-        _locator_classes = [Locate]
+        _locator_classes = (Locate,)
 
     class Cache(numba.core.caching.FunctionCache):  # type: ignore[misc]
         _impl_class = Impl

@@ -1,6 +1,6 @@
 """Kernels on CUDA: the row body compiled by numba-cuda, one thread a row, over CuPy arrays on CuPy's current stream.
 
-With ``NUMBA_ENABLE_CUDASIM=1`` set before Numba is imported the same kernels run in Numba's simulator over NumPy arrays.
+With ``NUMBA_ENABLE_CUDASIM=1`` set before Numba is imported the same kernels run over NumPy arrays in the simulator.
 """
 
 from __future__ import annotations

@@ -72,13 +72,14 @@ def kernel(*, cost: float = 5.0) -> Callable[[Callable[..., None]], Kernel]:
 
 
 class Elementwise:
-    """A scalar function lifted to arrays: broadcasting, any array library, evaluated in float64, rounded to the inputs' dtype."""
+    """A scalar function lifted to arrays of any library: evaluated in float64, rounded to the dtype of the inputs."""
 
     def __init__(self, f: Callable[..., Any], cost: float, outputs: int) -> None:
         self.f, self.outputs = f, outputs
         self.loop = Kernel(_elementwise_body(f, outputs), cost)
 
     def __call__(self, *args: Array) -> Any:
+        """Evaluate with broadcasting; 0-d in, 0-d out."""
         xp = namespace(*args)
         arrays = floating(xp, *args)
         if not (is_host(arrays[0]) or _is_cupy(arrays[0])):

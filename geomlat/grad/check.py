@@ -15,13 +15,13 @@ def complex_step(f: Callable[[np.ndarray], Any], x: np.ndarray, v: np.ndarray, h
 
     Squire and Trapp (1998). It passes through pure array bodies, not through abs, atan2, hypot, a norm or a kernel.
     """
-    return np.imag(f(x + 1j * h * v)) / h
+    return np.asarray(np.imag(f(x + 1j * h * v)) / h)
 
 
 def richardson(
     f: Callable[[np.ndarray], Any], x: np.ndarray, v: np.ndarray, h: float = 1e-2
 ) -> tuple[np.ndarray, float]:
-    """The directional derivative by central differences at h, h/2, ..., h/32 extrapolated to zero, and its error estimate.
+    """The directional derivative by central differences at h, ..., h/32 extrapolated to zero, and its error estimate.
 
     The tableau entry with the smallest difference to its neighbours is taken (Ridders 1982).
     """
@@ -49,7 +49,7 @@ def gradcheck(
     directions: int = 3,
     rng: int = 0,
 ) -> float:
-    """Check ``pull`` of ``vjp(*args) -> (y, pull)`` at random cotangents against derivatives of ``y``, one argument at a time.
+    """Check ``pull`` of ``vjp(*args) -> (y, pull)`` at random cotangents against derivatives of ``y`` by each argument.
 
     ``y`` may be an array or a tuple of arrays; ``pull`` returns one cotangent, or a tuple with one for each argument.
 
@@ -95,7 +95,7 @@ def gradcheck(
                 raise AssertionError(msg)
             v = gen.standard_normal(a.shape)
 
-            def moved(t: np.ndarray, k: int = k) -> np.ndarray:
+            def moved(t: np.ndarray, k: int = k, dy: tuple[np.ndarray, ...] = dy) -> np.ndarray:
                 out = vjp(*args[:k], t, *args[k + 1 :])[0]
                 out = out if isinstance(out, tuple) else (out,)
                 return np.asarray(sum(np.sum(d * o) for d, o in zip(dy, out, strict=True)))
@@ -129,8 +129,10 @@ def gradcheck_vector(
     directions: int = 5,
     rng: int = 0,
 ) -> float:
-    """Check the gradient of a scalar objective of one flat vector: ``objective_vjp(theta) -> (loss, pull)``, ``pull(grad)``
-    accumulating into a vector of theta's length, along random unit directions. Returns the largest relative error."""
+    """Check the gradient of a scalar objective of one flat vector along random directions; returns the largest error.
+
+    ``objective_vjp(theta) -> (loss, pull)``, ``pull(grad)`` adding to a vector of theta's length.
+    """
 
     def vjp(t: np.ndarray) -> tuple[Any, Callable[[Any], Any]]:
         loss, pull = objective_vjp(t)
