@@ -1,0 +1,77 @@
+"""The dense layer: an affine map and an activation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from geomlat.backends import namespace
+from geomlat.grad import Params
+from geomlat.nn.activations import Activation, activation
+from geomlat.nn.initialisers import glorot_uniform, he_normal, zeros
+from geomlat.nn.layer import Initialiser, Layer
+
+Array = Any
+
+
+@dataclass(frozen=True, eq=False)
+class Dense(Layer):
+    """``y = f(x @ weight + bias)``, shapes ``(..., n_in)`` to ``(..., n_out)``.
+
+    Parameters
+    ----------
+    n_in, n_out
+        Widths, at least 1.
+    activation
+        A name of `geomlat.nn.ACTIVATIONS`, or None for the affine map alone.
+    weight_init, bias_init
+        Initialisers ``(stream, shape) -> array``. The weight's default is He's normal for the relu family and Glorot's
+        uniform for the others; the bias starts at zero.
+
+    Raises
+    ------
+    ValueError
+        For a width below 1 or an unknown activation.
+    """
+
+    n_in: int
+    n_out: int
+    activation: str | None = None
+    weight_init: Initialiser | None = None
+    bias_init: Initialiser = zeros
+    rule: Activation = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.n_in < 1 or self.n_out < 1:
+            msg = f"Dense needs at least one input and one output, got n_in={self.n_in}, n_out={self.n_out}"
+            raise ValueError(msg)
+        object.__setattr__(self, "rule", activation(self.activation))
+
+    def parameters(self) -> dict[str, tuple[tuple[int, ...], Initialiser]]:
+        """``weight`` of shape ``(n_in, n_out)`` and ``bias`` of shape ``(n_out,)``."""
+        weight_init = self.weight_init or (he_normal if self.rule.relu_like else glorot_uniform)
+        return {"weight": ((self.n_in, self.n_out), weight_init), "bias": ((self.n_out,), self.bias_init)}
+
+    def vjp(self, p: Params, x: Array) -> tuple[Array, Callable[..., Array]]:
+        """The output, and ``pull(dy, g, inputs=True) -> dx``, which adds to the views ``g``.
+
+        With ``inputs=False`` the cotangent of ``x`` is not computed and None returned: for a first layer fed by data.
+        """
+        weight, bias = p.of(self)
+        xp, rule = namespace(x, weight), self.rule
+        s = xp.matmul(x, weight)
+        s += bias
+        y = rule.f(xp, s)
+
+        def pull(dy: Array, g: Params, *, inputs: bool = True) -> Array:
+            if dy is None:
+                return None
+            ds = dy if rule.name == "identity" else dy * rule.slope(xp, s, y)
+            dweight, dbias = g.of(self)
+            rows = xp.reshape(ds, (-1, self.n_out))
+            dweight += xp.matmul(xp.reshape(x, (-1, self.n_in)).T, rows)
+            dbias += xp.sum(rows, axis=0)
+            return xp.matmul(ds, weight.T) if inputs else None
+
+        return y, pull

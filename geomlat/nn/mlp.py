@@ -1,0 +1,68 @@
+"""The multilayer perceptron: dense layers in a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from geomlat.grad import Params
+from geomlat.nn.dense import Dense
+from geomlat.nn.layer import Layer
+
+Array = Any
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class MLP(Layer):
+    """Dense layers of the widths ``sizes = (n_in, hidden, ..., n_out)``, shapes ``(..., n_in)`` to ``(..., n_out)``.
+
+    Parameters
+    ----------
+    sizes
+        At least two widths.
+    activation
+        After every layer but the last.
+    final
+        After the last layer; None leaves it affine.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two widths, a width below 1 or an unknown activation.
+    """
+
+    layers: tuple[Dense, ...]
+
+    def __init__(self, sizes: Sequence[int], activation: str | None = "relu", *, final: str | None = None) -> None:
+        if len(sizes) < 2:
+            msg = f"MLP needs at least an input and an output width, got sizes={tuple(sizes)}"
+            raise ValueError(msg)
+        names = [activation] * (len(sizes) - 2) + [final]
+        layers = tuple(Dense(n, m, name) for (n, m), name in zip(pairwise(sizes), names, strict=True))
+        object.__setattr__(self, "layers", layers)
+
+    @property
+    def n_in(self) -> int:
+        """The width of the input."""
+        return self.layers[0].n_in
+
+    @property
+    def n_out(self) -> int:
+        """The width of the output."""
+        return self.layers[-1].n_out
+
+    def vjp(self, p: Params, x: Array) -> tuple[Array, Callable[..., Array]]:
+        """The output, and ``pull(dy, g, inputs=True) -> dx`` as in `Dense.vjp`."""
+        pulls = []
+        for layer in self.layers:
+            x, pull_layer = layer.vjp(p, x)
+            pulls.append(pull_layer)
+
+        def pull(dy: Array, g: Params, *, inputs: bool = True) -> Array:
+            for pull_layer in reversed(pulls[1:]):
+                dy = pull_layer(dy, g)
+            return pulls[0](dy, g, inputs=inputs)
+
+        return x, pull
