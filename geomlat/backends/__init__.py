@@ -16,6 +16,7 @@ from geomlat.backends.arrays import (
     namespace,
     rows,
     through_dlpack,
+    to_host,
 )
 from geomlat.backends.kernels import Kernel, elementwise, kernel, scalar
 
@@ -31,4 +32,5 @@ __all__ = [
     "rows",
     "scalar",
     "through_dlpack",
+    "to_host",
 ]

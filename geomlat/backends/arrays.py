@@ -38,6 +38,17 @@ def is_host(x: Array) -> bool:
     return isinstance(x, ndarray | np.generic)
 
 
+def to_host(x: Array) -> ndarray:
+    """``x`` as a NumPy array: itself, a view of another library's CPU array where it can be, else a copy."""
+    if isinstance(x, ndarray):
+        return x
+    if array_api_compat.is_cupy_array(x):
+        x = x.get()
+    elif array_api_compat.is_torch_array(x):
+        x = x.detach().cpu()
+    return np.asarray(x)
+
+
 def floating(xp: Any, *arrays: Array) -> tuple[Array, ...]:
     """The arguments as arrays of one floating dtype and device; Python numbers and integers do not promote.
 

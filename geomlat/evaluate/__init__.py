@@ -1,1 +1,29 @@
-"""evaluate."""
+"""What a trained model is worth: likelihood, rate and distortion, and what its latent space knows about labels.
+
+Everything here takes arrays, or a model by its methods alone; scikit-learn is loaded only where it is called.
+"""
+
+from __future__ import annotations
+
+from geomlat.evaluate.baseline import factorised_baseline
+from geomlat.evaluate.clusters import ClusterScores, cluster_scores, k_medoids
+from geomlat.evaluate.likelihood import LogLikelihood, log_likelihood
+from geomlat.evaluate.neighbours import knn_accuracy, knn_predict, label_subsets, subset_accuracies
+from geomlat.evaluate.rate import RateDistortion, active_units, mean_and_error, rate_distortion
+
+__all__ = [
+    "ClusterScores",
+    "LogLikelihood",
+    "RateDistortion",
+    "active_units",
+    "cluster_scores",
+    "factorised_baseline",
+    "k_medoids",
+    "knn_accuracy",
+    "knn_predict",
+    "label_subsets",
+    "log_likelihood",
+    "mean_and_error",
+    "rate_distortion",
+    "subset_accuracies",
+]

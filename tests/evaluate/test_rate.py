@@ -1,0 +1,77 @@
+"""Averages, rate and distortion, active units and the factorised baseline against direct formulas."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from geomlat import random
+from geomlat.evaluate import active_units, factorised_baseline, mean_and_error, rate_distortion
+
+
+def test_mean_and_error():
+    mean, error = mean_and_error(np.array([1.0, 2.0, 6.0], dtype=np.float32))
+    assert (mean, error) == (3.0, pytest.approx(math.sqrt(7 / 3)))
+    assert mean_and_error([2.0]) == (2.0, math.inf)
+    with pytest.raises(ValueError, match="non-empty vector"):
+        mean_and_error(np.zeros((2, 2)))
+
+
+def test_rate_and_distortion_are_apart_and_correlated():
+    nll, rate = random.normal(50, rng=0) + 3, random.uniform((50, 2), rng=1)
+    rate[:, 1] -= nll
+    r = rate_distortion(nll, rate)
+    assert (r.distortion, r.rate) == pytest.approx((nll.mean(), rate.sum(1).mean()))
+    np.testing.assert_allclose(r.factor_rates, rate.mean(0))
+    assert r.elbo == pytest.approx(-r.distortion - r.rate)
+    # nll + rate cancels to the two uniforms, so the bound's error is that of rate[:, 0] and the uniform in rate[:, 1].
+    assert r.elbo_error == pytest.approx((nll + rate.sum(1)).std(ddof=1) / math.sqrt(50))
+    assert r.elbo_error < 0.5 * math.hypot(r.distortion_error, r.rate_error)
+    assert rate_distortion(nll, rate[:, 0]).factor_rates.shape == (1,)
+    with pytest.raises(ValueError, match="nll must have shape"):
+        rate_distortion(nll, rate[:3])
+
+
+def test_active_units_are_those_whose_mean_varies():
+    spread = np.array([1.0, 0.0, 0.09, 0.11])
+    means = random.normal((40000, 4), rng=3) * spread + 5.0
+    np.testing.assert_array_equal(active_units(means), [True, False, False, True])
+    np.testing.assert_array_equal(active_units(means, threshold=1e-4), [True, False, True, True])
+    np.testing.assert_array_equal(active_units(means.astype(np.float32), threshold=0.5), [True, False, False, False])
+    with pytest.raises(ValueError, match="n >= 2"):
+        active_units(means[:1])
+
+
+def test_binomial_baseline_is_the_smoothed_frequency():
+    g = np.random.default_rng(0)
+    train, test = g.integers(0, 17, (30, 6)), g.integers(0, 17, (9, 6))
+    train[:, 2] = 0
+    f = (train.sum(0) + 1) / (30 * 16 + 2)
+    expected = binom(16, f).logpmf(test).sum(1)
+    np.testing.assert_allclose(factorised_baseline(train, test, "binomial"), expected, rtol=1e-12)
+    f = ((train > 8).sum(0) + 1) / 32
+    expected = binom(1, f).logpmf(test > 8).sum(1)
+    np.testing.assert_allclose(factorised_baseline(train > 8, test > 8), expected, rtol=1e-12)
+
+
+def test_baseline_normalises_over_all_images():
+    train = np.array([[0, 1], [0, 2], [0, 3]])
+    images = np.array([(i, j) for i in range(4) for j in range(4)])
+    assert np.exp(factorised_baseline(train, images, "binomial", trials=3)).sum() == pytest.approx(1.0, rel=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "likelihood", "message"),
+    [
+        (np.ones((2, 2)), np.ones((2, 3)), "bernoulli", "same number of pixels"),
+        (np.full((2, 2), 2), np.ones((2, 2)), "bernoulli", r"train must lie in \[0, 1\]"),
+        (np.ones((2, 2)), np.full((2, 2), -1), "binomial", r"test must lie in \[0, 16\]"),
+        (np.ones((2, 2)), np.full((2, 2), np.nan), "bernoulli", "test must lie"),
+        (np.ones(2), np.ones((2, 2)), "bernoulli", "train must have shape"),
+        (np.ones((2, 2)), np.ones((2, 2)), "gauss", "'bernoulli' or 'binomial', got 'gauss'"),
+    ],
+)
+def test_baseline_input_is_checked(train, test, likelihood, message):
+    with pytest.raises(ValueError, match=message):
+        factorised_baseline(train, test, likelihood)
