@@ -9,11 +9,14 @@ library reaches them through DLPack (`through_dlpack`). Nothing here reads globa
 from __future__ import annotations
 
 from geomlat.backends.arrays import (
+    Array,
     aligned,
+    cycled,
     floating,
     is_host,
     is_scalar,
     namespace,
+    native,
     rows,
     through_dlpack,
     to_host,
@@ -21,14 +24,17 @@ from geomlat.backends.arrays import (
 from geomlat.backends.kernels import Kernel, elementwise, kernel, scalar
 
 __all__ = [
+    "Array",
     "Kernel",
     "aligned",
+    "cycled",
     "elementwise",
     "floating",
     "is_host",
     "is_scalar",
     "kernel",
     "namespace",
+    "native",
     "rows",
     "scalar",
     "through_dlpack",

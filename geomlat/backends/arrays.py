@@ -86,6 +86,12 @@ def rows(x: Array, shape: tuple[int, ...], event: int = 1) -> Array:
     return flat if flat.flags.writeable else np.asarray(_Writable(flat))
 
 
+def cycled(x: Array, shape: tuple[int, ...], event: int = 1) -> Array:
+    """``x`` as `rows`, not repeated over leading sample axes: element ``i`` of ``shape`` uses row ``i % len(x)``."""
+    batch = x.shape[: x.ndim - event]
+    return rows(x, batch if shape[len(shape) - len(batch) :] == batch else shape, event)
+
+
 class _Writable:
     """A zero-copy alias of a read-only array, so that kernels are compiled for one type; they never write inputs."""
 
@@ -99,6 +105,15 @@ def aligned(*arrays: Array, events: Sequence[int]) -> tuple[tuple[int, ...], lis
     shapes = [a.shape[: a.ndim - e] for a, e in zip(arrays, events, strict=True)]
     shape = shapes[0] if all(s == shapes[0] for s in shapes) else np.broadcast_shapes(*shapes)
     return shape, [rows(a, shape, e) for a, e in zip(arrays, events, strict=True)]
+
+
+def native(f: Callable[..., Any], *arrays: Array) -> Any:
+    """``f`` of NumPy or CuPy arrays as they are, of arrays of any other library `through_dlpack`."""
+    for a in arrays:
+        if not is_scalar(a):
+            known = is_host(a) or type(a).__module__.partition(".")[0] == "cupy"
+            return f(*arrays) if known else through_dlpack(f, *arrays)
+    return f(*arrays)
 
 
 def through_dlpack(f: Callable[..., Any], *arrays: Array) -> Any:

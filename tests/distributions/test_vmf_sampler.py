@@ -1,0 +1,200 @@
+"""The sampler of the von Mises-Fisher law: its law, its reproducibility, its edges."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from geomlat.distributions import SphericalUniform, VonMisesFisher
+from geomlat.random import stream
+from geomlat.special.vmf import vmf_dratio, vmf_one_minus_ratio
+from vmf_quadrature import KAPPA, M, cdf_of_t, unit_rows
+
+LEVEL = 1e-3
+CELLS = [(m, k, "implicit") for m in M for k in KAPPA] + [(3, k, "rejection") for k in KAPPA]
+CHECKS = 5
+DEFAULT = {(2, 10.0), (3, 0.5), (3, 100.0), (6, 0.0), (11, 11.0), (41, 20.0), (128, 1e8)}
+GRID = [
+    pytest.param(i, id=f"{m}-{k:g}-{e}", marks=[] if (m, k) in DEFAULT else [pytest.mark.slow])
+    for i, (m, k, e) in enumerate(CELLS)
+]
+
+
+def draws(q, count, seed, block=40_000):
+    """Blocks of one long draw."""
+    for start in range(0, count, block):
+        yield q.sample(min(block, count - start), rng=stream(seed).at(start))
+
+
+@pytest.mark.parametrize("cell", GRID)
+def test_law(cell):
+    """Distribution and moments of t, uniform directions independent of t: each p-value above LEVEL / all checks."""
+    m, kappa, estimator = CELLS[cell]
+    gen = np.random.default_rng(1000 + cell)
+    mu, count = unit_rows(gen, m), 400_000
+    a = gen.standard_normal(m)
+    a = (a - (a @ mu) * mu) / np.linalg.norm(a - (a @ mu) * mu)
+    q = VonMisesFisher(mu, kappa, estimator=estimator)
+    t, along, total = np.empty(count), np.empty(count), np.zeros(m)
+    at = 0
+    for z in draws(q, count, 2000 + cell):
+        u = z - mu
+        here = slice(at, at + len(z))
+        t[here] = 0.5 * np.sum(u * u, axis=1)
+        side = u + t[here, None] * mu
+        side /= np.linalg.norm(side, axis=1, keepdims=True)
+        along[here] = side @ a
+        total += side.sum(0)
+        at += len(z)
+        assert np.abs(np.linalg.norm(z, axis=1) - 1).max() < 1e-14
+    p_values = [stats.kstest(cdf_of_t(m, kappa, t), "uniform").pvalue]
+    mean, var = float(vmf_one_minus_ratio(m, kappa)), float(vmf_dratio(m, kappa))
+    p_values.append(z_test((t - mean) / math.sqrt(var)))
+    p_values.append(z_test((t - mean) ** 2 / var - 1))
+    p_values.append(stats.chi2.sf((m - 1) * (total @ total) / count, m - 1))
+    if m == 2:
+        p_values.append(z_test(along * (t - mean)))
+    else:
+        p_values.append(stats.kstest(0.5 * (1 + along), stats.beta(m / 2 - 1, m / 2 - 1).cdf).pvalue)
+    assert min(p_values) > LEVEL / (CHECKS * len(CELLS)), p_values
+
+
+def z_test(x):
+    return 2 * stats.norm.sf(abs(x.mean()) / (x.std() / math.sqrt(len(x))))
+
+
+@pytest.mark.parametrize("m", [3, 5])
+def test_agrees_with_scipy(m):
+    mu = unit_rows(np.random.default_rng(0), m)
+    ours = VonMisesFisher(mu, 7.0).sample(20_000, rng=11) @ mu
+    theirs = stats.vonmises_fisher(mu, 7.0).rvs(20_000, random_state=12) @ mu
+    assert stats.ks_2samp(ours, theirs).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("m", [2, 3, 4, 7])
+def test_the_frozen_noise_gives_the_sample(m):
+    gen = np.random.default_rng(m)
+    q = VonMisesFisher(unit_rows(gen, 5, m), gen.uniform(0, 30, 5))
+    noise = q.draw((3, 2), rng=4)
+    assert np.array_equal(q.sample((3, 2), rng=4), q.rsample(noise))
+    assert noise.radial.shape == (3, 2, 5)
+    assert noise.tangent.shape == (3, 2, 5, m - 1)
+    np.testing.assert_allclose(np.linalg.norm(noise.tangent, axis=-1), 1, rtol=1e-15)
+
+
+@pytest.mark.parametrize("m", [2, 3, 6])
+@pytest.mark.parametrize("estimator", ["implicit", "rejection"])
+def test_batch_splits(m, estimator):
+    gen = np.random.default_rng(m)
+    mu, kappa = unit_rows(gen, 10, m), gen.uniform(0, 20, 10)
+    whole = VonMisesFisher(mu, kappa, estimator).sample(rng=5)
+    first = VonMisesFisher(mu[:3], kappa[:3], estimator).sample(rng=stream(5))
+    rest = VonMisesFisher(mu[3:], kappa[3:], estimator).sample(rng=stream(5).at(3))
+    assert np.array_equal(whole, np.concatenate([first, rest]))
+    uniform = SphericalUniform(m - 1)
+    parts = [uniform.sample(4, rng=stream(6)), uniform.sample(6, rng=stream(6).at(4))]
+    assert np.array_equal(uniform.sample(10, rng=6), np.concatenate(parts))
+
+
+def test_one_and_two_threads():
+    import numba
+
+    mu = unit_rows(np.random.default_rng(0), 1000, 6)
+    q = VonMisesFisher(mu, 3.0)
+    threads = numba.get_num_threads()
+    try:
+        results = []
+        for n in (1, threads):
+            numba.set_num_threads(n)
+            z, pull = q.rsample_vjp(q.draw(20, rng=1))
+            results.append((z, pull(z)[0]))
+    finally:
+        numba.set_num_threads(threads)
+    assert np.array_equal(results[0][0], results[1][0])
+    assert np.array_equal(results[0][1], results[1][1])
+
+
+def test_broadcasting_equals_rows():
+    gen = np.random.default_rng(3)
+    mu, kappa = unit_rows(gen, 4, 1, 5), gen.uniform(0, 9, 3)
+    z = VonMisesFisher(mu, kappa).sample(2, rng=8)
+    full = VonMisesFisher(np.broadcast_to(mu, (4, 3, 5)).copy(), np.broadcast_to(kappa, (4, 3)).copy()).sample(2, rng=8)
+    assert z.shape == (2, 4, 3, 5)
+    assert np.array_equal(z, full)
+
+
+@pytest.mark.parametrize("m", [2, 3, 5])
+@pytest.mark.parametrize("kappa", [0.0, 1e-12, 1e-3, 5.0, 1e6, 1e12])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_axis_aligned_means(m, kappa, sign):
+    for axis in range(m):
+        mu = sign * np.eye(m)[axis]
+        z = VonMisesFisher(mu, kappa).sample(200, rng=1)
+        np.testing.assert_allclose(np.linalg.norm(z, axis=1), 1, rtol=1e-15)
+        # At one seed the same t is drawn whatever mu is.
+        t = 0.5 * np.sum((z - mu) ** 2, axis=1)
+        other = VonMisesFisher(np.eye(m)[0], kappa).sample(200, rng=1)
+        np.testing.assert_allclose(t, 0.5 * np.sum((other - np.eye(m)[0]) ** 2, axis=1), rtol=1e-6, atol=1e-15)
+
+
+def test_float32_is_the_rounded_draw():
+    gen = np.random.default_rng(2)
+    mu = unit_rows(gen, 6, 7).astype(np.float32)
+    kappa = np.array([0, 0.5, 10, 1e3, 1e5, 1e8], dtype=np.float32)
+    z = VonMisesFisher(mu, kappa).sample(50, rng=1)
+    assert z.dtype == np.float32
+    wide = VonMisesFisher(mu.astype(float), kappa.astype(float)).sample(50, rng=1)
+    np.testing.assert_allclose(z, wide, atol=3e-7)
+    t = 0.5 * np.sum((z.astype(float) - mu) ** 2, axis=-1).mean(0)
+    assert t[-1] < 1e-7
+    assert VonMisesFisher(mu, kappa).draw(rng=1).radial.dtype == np.float64
+
+
+def test_zero_size_and_read_only():
+    q = VonMisesFisher(np.empty((0, 3)), np.empty(0))
+    assert q.sample(4, rng=0).shape == (4, 0, 3)
+    mu = unit_rows(np.random.default_rng(0), 4, 3)
+    mu.flags.writeable = False
+    assert VonMisesFisher(mu, 2.0).sample(rng=0).shape == (4, 3)
+    strided = np.asfortranarray(mu)
+    assert np.array_equal(VonMisesFisher(strided, 2.0).sample(rng=0), VonMisesFisher(mu, 2.0).sample(rng=0))
+
+
+def test_bad_input():
+    mu = np.array([0.0, 1.0, 0.0])
+    for bad in (-1.0, math.nan, math.inf, np.array([1.0, -2.0])):
+        with pytest.raises(ValueError, match="kappa must be finite and >= 0"):
+            VonMisesFisher(mu, bad)
+    with pytest.raises(ValueError, match="unit length"):
+        VonMisesFisher(2 * mu, 1.0)
+    with pytest.raises(ValueError, match="m >= 2"):
+        VonMisesFisher(np.ones(1), 1.0)
+    with pytest.raises(ValueError, match="do not broadcast"):
+        VonMisesFisher(np.stack([mu, mu]), np.ones(3))
+    with pytest.raises(ValueError, match="estimator must be one of implicit, rejection, score"):
+        VonMisesFisher(mu, 1.0, estimator="pathwise")
+    with pytest.raises(TypeError, match="float32 or float64"):
+        VonMisesFisher(mu.astype(np.float16), np.float16(1.0))
+    with pytest.raises(ValueError, match=r"\(\.\.\., 3\)"):
+        VonMisesFisher(mu, 1.0).log_prob(np.ones(4))
+    with pytest.raises(ValueError, match="drawn for another"):
+        VonMisesFisher(mu, 1.0).rsample(VonMisesFisher(mu, 1.0, "rejection").draw(rng=0))
+    with pytest.raises(ValueError, match="n >= 1"):
+        SphericalUniform(0)
+
+
+@pytest.mark.parametrize("n", [1, 2, 4])
+def test_spherical_uniform(n):
+    u = SphericalUniform(n)
+    z = u.sample(100_000, rng=n)
+    np.testing.assert_allclose(np.linalg.norm(z, axis=1), 1, rtol=1e-14)
+    a = unit_rows(np.random.default_rng(n), n + 1)
+    assert stats.kstest(0.5 * (1 + z @ a), stats.beta(n / 2, n / 2).cdf).pvalue > 1e-4
+    area = {1: 2 * math.pi, 2: 4 * math.pi, 4: 8 * math.pi**2 / 3}[n]
+    np.testing.assert_allclose(u.log_prob(z[:3]), -math.log(area), rtol=1e-15)
+    assert u.entropy() == pytest.approx(math.log(area), rel=1e-15)
+    assert u.log_prob(z[:3].astype(np.float32)).dtype == np.float32
+    assert SphericalUniform.fit(z) == u
+    assert u.rsample_vjp(z)[1](z) == ()
+    assert u.log_prob_vjp(z)[1](z[:, 0]) == (None,)
