@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
+from vmf_quadrature import KAPPA, M, cdf_of_t, unit_rows
 
 from geomlat.distributions import SphericalUniform, VonMisesFisher
 from geomlat.random import stream
 from geomlat.special.vmf import vmf_dratio, vmf_one_minus_ratio
-from vmf_quadrature import KAPPA, M, cdf_of_t, unit_rows
 
 LEVEL = 1e-3
 CELLS = [(m, k, "implicit") for m in M for k in KAPPA] + [(3, k, "rejection") for k in KAPPA]
