@@ -8,8 +8,10 @@ Philox4x32-10: Salmon, Moraes, Dror, Shaw (2011), "Parallel random numbers: as e
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass, replace
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -32,10 +34,14 @@ class Stream:
         return replace(self, offset=self.offset + offset)
 
     def child(self, *path: int | str) -> Stream:
-        """An independent stream named by integers and words: a pure function of this stream's key and the path."""
-        words = [b for p in path for b in (p.encode() if isinstance(p, str) else [p])]
-        mixed = np.random.SeedSequence([self.key0, self.key1, *words]).generate_state(2)
-        return Stream(int(mixed[0]), int(mixed[1]))
+        """An independent stream named by integers and words: a pure function of this stream's key and the path.
+
+        The offset plays no part. Two paths give the same stream only if they are equal.
+        """
+        # A hash of the spelled-out path: SeedSequence pads with zeros, so that child(0) and child(0, 0) would agree.
+        name = repr([self.key0, self.key1, *(p if isinstance(p, str) else index(p) for p in path)])
+        mixed = hashlib.blake2b(name.encode(), digest_size=8).digest()
+        return Stream(int.from_bytes(mixed[:4], "little"), int.from_bytes(mixed[4:], "little"))
 
     def generator(self) -> np.random.Generator:
         """A NumPy generator seeded by this stream, for host-side work such as shuffling."""
@@ -69,24 +75,36 @@ def stream(rng: Any = None) -> Stream:
 
 
 def uniform(shape: int | tuple[int, ...] = (), *, rng: Any, dtype: Any = np.float64, xp: Any = np) -> Any:
-    """Uniform draws on the open interval (0, 1); never 0 nor 1, in float32 too."""
-    return _fill(_uniforms, shape, rng, dtype, xp)
+    """Uniform draws on the open interval (0, 1); never 0 nor 1, in float32 too. ``xp`` is NumPy or CuPy.
+
+    Raises
+    ------
+    ValueError
+        If a length is negative, or ``rng`` a negative int.
+    TypeError
+        If the dtype is not float32 or float64, or ``rng`` is of another type than `stream` takes.
+    """
+    return _fill(_uniforms, shape, rng, dtype, xp, TOP_32 if dtype == np.float32 else 1.0)
 
 
 def normal(shape: int | tuple[int, ...] = (), *, rng: Any, dtype: Any = np.float64, xp: Any = np) -> Any:
-    """Standard normal draws by Box-Muller: branch-free, at most 8.6 in absolute value."""
+    """Standard normal draws by Box-Muller: branch-free, at most 8.6 in absolute value. Raises as `uniform` does."""
     return _fill(_normals, shape, rng, dtype, xp)
 
 
-def _fill(loop: Any, shape: int | tuple[int, ...], rng: Any, dtype: Any, xp: Any) -> Any:
+def _fill(loop: Any, shape: int | tuple[int, ...], rng: Any, dtype: Any, xp: Any, *settings: float) -> Any:
     shape = (shape,) if isinstance(shape, int) else tuple(shape)
-    n = math.prod(shape)
+    if any(k < 0 for k in shape):
+        msg = f"the shape of a draw has no negative lengths, got {shape}"
+        raise ValueError(msg)
+    if np.dtype(dtype).char not in "fd":
+        msg = f"draws are float32 or float64, got {dtype}"
+        raise TypeError(msg)
+    first, n = stream(rng), math.prod(shape)
     out = xp.empty(n, dtype=dtype)
     if n:
-        first = stream(rng)
         # One counter gives two elements: start at the pair that holds the first one.
-        pairs = (first.offset % 2 + n + 1) // 2
-        loop(pairs, xp.asarray(first.words), out)
+        loop((first.offset % 2 + n + 1) // 2, xp.asarray(first.words), *settings, out)
     return out.reshape(shape)
 
 
@@ -99,6 +117,7 @@ S32 = np.uint64(32)
 S12 = np.uint64(12)
 ONE = np.uint64(1)
 TWO_52 = 2.0**-52
+TOP_32 = 1.0 - 2.0**-24  # the largest float32 below 1
 TAU = 2.0 * math.pi
 PURPOSE_UNIFORM = np.uint64(1)
 PURPOSE_NORMAL = np.uint64(2)
@@ -138,15 +157,15 @@ def box_muller(u1: float, u2: float) -> tuple[float, float]:
 
 
 @kernel(cost=20.0)
-def _uniforms(i: int, words: Any, out: Any) -> None:
+def _uniforms(i: int, words: Any, top: float, out: Any) -> None:
     first = words[2] & ~ONE
     c = (first >> ONE) + np.uint64(i)
     a, b, c, d = philox(np.uint64(0), c & LOW, c >> S32, PURPOSE_UNIFORM, words[0], words[1])
     j = 2 * i - int(words[2] - first)
     if j >= 0:
-        out[j] = unit(a, b)
+        out[j] = min(unit(a, b), top)
     if j + 1 < out.size:
-        out[j + 1] = unit(c, d)
+        out[j + 1] = min(unit(c, d), top)
 
 
 @kernel(cost=40.0)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import array_api_compat
+import array_api_compat.numpy
 import numpy as np
 from numpy import ndarray
 
@@ -25,12 +27,13 @@ def namespace(*arrays: Array) -> Any:
     TypeError
         If the arguments come from different array libraries.
     """
+    for a in arrays:
+        if type(a) is not ndarray:
+            break
+    else:
+        return array_api_compat.numpy
     found = [a for a in arrays if a is not None and not is_scalar(a) and not isinstance(a, list | tuple)]
-    if all(type(a) is ndarray for a in found):
-        import array_api_compat.numpy as xp
-
-        return xp
-    return array_api_compat.array_namespace(*found)
+    return array_api_compat.array_namespace(*found) if found else array_api_compat.numpy
 
 
 def is_host(x: Array) -> bool:
@@ -54,17 +57,25 @@ def floating(xp: Any, *arrays: Array) -> tuple[Array, ...]:
 
     The dtype is the result type of the floating (or complex) arrays among them, else the library's default.
     """
+    if xp is array_api_compat.numpy:
+        return _numpy_floating(arrays)
     kept = [a for a in arrays if not is_scalar(a) and not isinstance(a, list | tuple)]
     kinds = [a.dtype for a in kept if xp.isdtype(a.dtype, ("real floating", "complex floating"))]
-    device = array_api_compat.device(kept[0]) if kept else None
-    if xp is array_api_compat.numpy or not kept:
-        dtype = np.result_type(*kinds) if kinds else np.dtype(float)
-        return tuple(np.asarray(a, dtype=dtype) for a in arrays)
-    dtype = xp.result_type(*kinds) if kinds else xp.asarray(0.0).dtype
+    device = array_api_compat.device(kept[0])
+    dtype = xp.result_type(*kinds) if kinds else xp.asarray(0.0, device=device).dtype
     return tuple(
-        xp.asarray(a, dtype=dtype, device=device) if a is not None and is_scalar(a) else xp.astype(a, dtype, copy=False)
+        xp.astype(a, dtype, copy=False) if hasattr(a, "dtype") else xp.asarray(a, dtype=dtype, device=device)
         for a in arrays
     )
+
+
+def _numpy_floating(arrays: tuple[Array, ...]) -> tuple[ndarray, ...]:
+    kinds = [a.dtype for a in arrays if isinstance(a, ndarray | np.generic) and a.dtype.kind in "fc"]
+    dtype = kinds[0] if kinds else np.dtype(float)
+    for other in kinds[1:]:
+        if other != dtype:
+            dtype = np.result_type(dtype, other)
+    return tuple(a if type(a) is ndarray and a.dtype == dtype else np.asarray(a, dtype=dtype) for a in arrays)
 
 
 def rows(x: Array, shape: tuple[int, ...], event: int = 1) -> Array:
@@ -74,12 +85,10 @@ def rows(x: Array, shape: tuple[int, ...], event: int = 1) -> Array:
     row ``min(i, len(x) - 1)``, so that a parameter shared by the whole batch is never copied.
     """
     batch, tail = x.shape[: x.ndim - event], x.shape[x.ndim - event :]
-    width = int(np.prod(tail)) if event else None
-    if batch != shape and any(n != 1 for n in batch):
-        xp = namespace(x)
-        x, batch = xp.broadcast_to(x, shape + tail), shape
-    n = int(np.prod(batch))
-    flat = x.reshape((n,) if width is None else (n, width))
+    if batch != shape and math.prod(batch) != 1:
+        x, batch = namespace(x).broadcast_to(x, shape + tail), shape
+    n = math.prod(batch)
+    flat = x.reshape((n, math.prod(tail)) if event else (n,))
     if type(flat) is not ndarray:
         return flat if flat.flags.c_contiguous else flat.copy()
     flat = np.ascontiguousarray(flat)

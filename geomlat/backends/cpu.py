@@ -13,13 +13,28 @@ from typing import Any
 
 import numba
 import numba.core.caching
-import numpy as np
+import numba.core.types
+import numba.extending
 
 from geomlat.backends import sources
 
 _SERIAL = "def loop(n, {args}):\n    for i in range(n):\n        body(i, {args})\n"
-_PARALLEL = "def loop(n, {args}):\n    for i in prange(n):\n        body(np.int64(i), {args})\n"
+_PARALLEL = "def loop(n, {args}):\n    for i in prange(n):\n        body(row(i), {args})\n"
 _threads = threading.Lock()
+
+
+@numba.extending.intrinsic  # type: ignore[untyped-decorator]
+def row(typing_context: Any, i: Any) -> Any:
+    """The unsigned index of a parallel loop as an int64 that LLVM knows not to be negative.
+
+    Without that knowledge each access tests for an index from the end, and the loop is not vectorised (4.4x slower).
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.assume(builder.icmp_signed(">=", args[0], args[0].type(0)))
+        return args[0]
+
+    return numba.core.types.int64(i), codegen
 
 
 @cache
@@ -58,12 +73,12 @@ def _compile(body: Callable[..., None], template: str, *, parallel: bool) -> Any
     scope: dict[str, Any] = {
         "body": compile_scalar(body),
         "prange": numba.prange,
-        "np": np,
+        "row": row,
         "__name__": body.__module__,
     }
     exec(compile(source, f"<geomlat-{body.__name__}>", "exec"), scope)
     loop = numba.njit(error_model="numpy", parallel=parallel)(scope["loop"])
-    _enable_cache(loop, f"{body.__name__}-{'par' if parallel else 'ser'}", sources.digest(body))
+    _enable_cache(loop, f"{body.__name__}-{'par' if parallel else 'ser'}", sources.digest(body, source))
     return loop
 
 

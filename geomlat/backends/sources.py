@@ -29,9 +29,12 @@ def twin(f: Callable[..., Any], compile_scalar: Callable[[Callable[..., Any]], A
     return new
 
 
-def digest(f: Callable[..., Any]) -> str:
-    """A hash of the code of ``f`` and of all scalars and constants it reaches: it changes when any of them does."""
-    h = hashlib.sha256()
+def digest(f: Callable[..., Any], loop: str = "") -> str:
+    """A hash of the code of ``f``, of all scalars and constants it reaches and of the source of the ``loop`` around it.
+
+    It changes when any of them does, in whichever file it stands.
+    """
+    h = hashlib.sha256(loop.encode())
     for part in _parts(f, set()):
         h.update(part.encode())
         h.update(b"\0")
