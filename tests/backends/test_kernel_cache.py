@@ -7,6 +7,9 @@ import textwrap
 
 import pytest
 
+from geomlat.backends import sources
+from geomlat.random import box_muller
+
 INNER = """
 from geomlat.backends import scalar
 SHIFT = 0.25
@@ -57,7 +60,12 @@ def package(tmp_path):
         (folder / "outer.py").write_text(outer)
         os.utime(folder / "outer.py", (1e9, 1e9))
         path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
-        env = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / cache), "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+        env = {
+            **os.environ,
+            "NUMBA_CACHE_DIR": str(tmp_path / cache),
+            "PYTHONPATH": path,
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
         program = [sys.executable, "-c", textwrap.dedent(PROGRAM)]
         done = subprocess.run(program, env=env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
@@ -105,10 +113,8 @@ def test_only_the_changed_kernel_is_compiled_again(package):
 
 
 def test_a_changed_loop_is_noticed():
-    from geomlat.backends import sources
-    from geomlat.random import box_muller
-
-    assert sources.digest(box_muller, "for") == sources.digest(box_muller, "for") != sources.digest(box_muller, "prange")
+    first, second = (sources.digest(box_muller, loop) for loop in ("range(n)", "prange(n)"))
+    assert first == sources.digest(box_muller, "range(n)") != second
 
 
 def test_an_unwritable_cache_is_no_error(package, tmp_path):

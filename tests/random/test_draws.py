@@ -1,5 +1,6 @@
 """Uniform and normal draws: the law, the open interval, and that no split of the work changes them."""
 
+import itertools
 import math
 import os
 import subprocess
@@ -45,7 +46,7 @@ def test_draws_follow_the_scalar_source(draw, offset, n):
 def test_any_split_gives_the_same_draws(draw, dtype, cuts):
     s = stream(5).at(3)
     edges = [0, *cuts, 5001]
-    parts = [draw(b - a, rng=s.at(a), dtype=dtype) for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [draw(b - a, rng=s.at(a), dtype=dtype) for a, b in itertools.pairwise(edges)]
     assert np.array_equal(draw(5001, rng=s, dtype=dtype), np.concatenate(parts))
 
 
@@ -127,4 +128,3 @@ def test_tails():
     beyond = np.count_nonzero(np.abs(normal(2_000_000, rng=123)) > 4.5)
     low, high = stats.poisson.ppf([5e-5, 1 - 5e-5], 2e6 * 2 * stats.norm.sf(4.5))
     assert low <= beyond <= high
-
