@@ -2,6 +2,21 @@
 
 from __future__ import annotations
 
+from geomlat.special.bessel import bessel_ratio, bessel_ratio_derivative, log_iv, log_iv_derivative
+from geomlat.special.radial import (
+    cosc,
+    coshc,
+    dcosc,
+    dcoshc,
+    dlog_sinc,
+    dlog_sinhc,
+    dsinc,
+    dsinhc,
+    log_sinc,
+    log_sinhc,
+    sinc,
+    sinhc,
+)
 from geomlat.special.rules import DERIVATIVES, Derivative
 from geomlat.special.vmf import (
     vmf_dkl,
@@ -19,6 +34,22 @@ from geomlat.special.vmf import (
 __all__ = [
     "DERIVATIVES",
     "Derivative",
+    "bessel_ratio",
+    "bessel_ratio_derivative",
+    "cosc",
+    "coshc",
+    "dcosc",
+    "dcoshc",
+    "dlog_sinc",
+    "dlog_sinhc",
+    "dsinc",
+    "dsinhc",
+    "log_iv",
+    "log_iv_derivative",
+    "log_sinc",
+    "log_sinhc",
+    "sinc",
+    "sinhc",
     "vmf_dkl",
     "vmf_dratio",
     "vmf_kl",

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from geomlat.special import vmf
+from geomlat.special import bessel, radial, vmf
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,21 @@ _MK = ((2.0, 1e6), (1e-3, 1e9))
 # Differences of the ratio lose its digits where it saturates, those of 1 - ratio where it is nearly 1.
 _SMALL = ((2.0, 1e6), (1e-3, 1e3))
 _LARGE = ((2.0, 1e2), (1e2, 1e9))
+_ORDER = ((0.1, 1e3), (1e-3, 1e3))
+_CIRCLE = ((0.1, 3.1),)
+_LINE = ((0.1, 600.0),)
 
 DERIVATIVES = (
     Derivative("vmf_phi", vmf.vmf_phi, vmf.vmf_ratio, _MK, "Mardia and Jupp (2000), 9.3.8"),
     Derivative("vmf_ratio", vmf.vmf_ratio, vmf.vmf_dratio, _SMALL, "Amos (1974), eq. 9"),
     Derivative("vmf_one_minus_ratio", vmf.vmf_one_minus_ratio, _minus_dratio, _LARGE, "Amos (1974), eq. 9"),
     Derivative("vmf_kl", vmf.vmf_kl, vmf.vmf_dkl, _MK, "kappa times Var w"),
+    Derivative("log_iv", bessel.log_iv, bessel.log_iv_derivative, _ORDER, "DLMF 10.29.2"),
+    Derivative("bessel_ratio", bessel.bessel_ratio, bessel.bessel_ratio_derivative, _ORDER, "Amos (1974), eq. 9"),
+    Derivative("sinc", radial.sinc, radial.dsinc, _CIRCLE, "(r cos r - sin r) / r^2"),
+    Derivative("cosc", radial.cosc, radial.dcosc, _CIRCLE, "half-angle form"),
+    Derivative("log_sinc", radial.log_sinc, radial.dlog_sinc, _CIRCLE, "DLMF 4.19.7"),
+    Derivative("sinhc", radial.sinhc, radial.dsinhc, _LINE, "(r cosh r - sinh r) / r^2"),
+    Derivative("coshc", radial.coshc, radial.dcoshc, _LINE, "half-angle form"),
+    Derivative("log_sinhc", radial.log_sinhc, radial.dlog_sinhc, _LINE, "coth r - 1/r"),
 )

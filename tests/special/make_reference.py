@@ -20,7 +20,9 @@ def borders(m: float) -> list[float]:
     """Points just below and above every switch: x^2 = 2m, x = v, and s = 32, 64, 128, 1000, 20000."""
     v = 0.5 * m - 1
     switches = [math.sqrt(2 * m), v] + [math.sqrt(s * s - v * v) for s in (32, 64, 128, 1000, 20000) if s > v]
-    return [x * f for x in switches if x > 0 for f in (1 - 1e-9, 1 + 1e-9)]
+    near = [x * f for x in switches if x > 0 for f in (1 - 1e-9, 1 + 1e-9)]
+    # log I_v crosses zero close to x = 0.6627 v.
+    return near + [0.6627434193491816 * v * f for f in (0.5, 0.999, 1 - 1e-6, 1, 1.01, 1.7) if v > 20]
 
 
 def grid() -> list[tuple[float, float]]:
