@@ -1,1 +1,23 @@
-"""data."""
+"""Real data sets, checksummed and cached, and toy sets whose truth is known."""
+
+from __future__ import annotations
+
+from geomlat.data.binarise import binarise, scale, threshold
+from geomlat.data.dataset import Dataset
+from geomlat.data.digits import digits
+from geomlat.data.mnist import mnist, mnist_static
+from geomlat.data.sets import SETS, load
+from geomlat.data.toys import circle
+
+__all__ = [
+    "SETS",
+    "Dataset",
+    "binarise",
+    "circle",
+    "digits",
+    "load",
+    "mnist",
+    "mnist_static",
+    "scale",
+    "threshold",
+]

@@ -1,0 +1,45 @@
+"""The table of data sets: one line each, read by `load`, the command line and the docs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from geomlat.data.dataset import Dataset
+from geomlat.data.digits import digits
+from geomlat.data.mnist import mnist, mnist_static
+from geomlat.data.toys import circle
+
+SETS: dict[str, tuple[Callable[[], Dataset], str]] = {
+    "digits": (digits, "scikit-learn's 8 x 8 handwritten digits, counts 0..16; needs no network"),
+    "mnist": (mnist, "28 x 28 handwritten digits, pixels drawn anew at every visit (dynamic binarisation)"),
+    "mnist-thresholded": (partial(mnist, "thresholded"), "the same, pixels 1 above grey level 127"),
+    "mnist-grey": (partial(mnist, "grey"), "the same, grey levels in [0, 1]"),
+    "mnist-static": (mnist_static, "the same, binarised once by Larochelle; no labels"),
+    "circle": (circle, "toy: three clusters on a circle, bent into R^100; needs no network"),
+}
+
+
+def load(name: str) -> Dataset:
+    """A data set by its name.
+
+    Files are looked for below the folder GEOMLAT_DATA, then in the cache, then downloaded; every one is checked against
+    its SHA-256.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, or a file below GEOMLAT_DATA is damaged.
+    OSError
+        If a file is nowhere to be found; the message says what to do.
+
+    Examples
+    --------
+    >>> digits = load("digits")
+    >>> digits.name, digits.train.shape, digits.likelihood
+    ('digits (counts 0..16)', (1257, 64), 'binomial:16')
+    """
+    if name not in SETS:
+        msg = f"unknown data set {name!r}; there are {', '.join(SETS)}"
+        raise ValueError(msg)
+    return SETS[name][0]()
