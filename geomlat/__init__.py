@@ -9,31 +9,48 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from geomlat import backends, data, grad, nn, random
+    from geomlat import backends, data, distributions, evaluate, grad, nn, optim, random, special
+    from geomlat.distributions import Normal, SphericalUniform, VonMisesFisher, kl_divergence, kl_divergence_vjp
     from geomlat.grad import gradcheck
 
 __version__ = "0.1.0"
 
-_SUBMODULES = ("backends", "data", "grad", "nn", "random")
-_NAMES = {"gradcheck": "grad"}
+_SUBMODULES = ("backends", "data", "distributions", "evaluate", "grad", "nn", "optim", "random", "special")
+_HOMES = {
+    "Normal": "distributions",
+    "SphericalUniform": "distributions",
+    "VonMisesFisher": "distributions",
+    "gradcheck": "grad",
+    "kl_divergence": "distributions",
+    "kl_divergence_vjp": "distributions",
+}
 
 __all__ = [
+    "Normal",
+    "SphericalUniform",
+    "VonMisesFisher",
     "backends",
     "data",
+    "distributions",
+    "evaluate",
     "grad",
     "gradcheck",
+    "kl_divergence",
+    "kl_divergence_vjp",
     "nn",
+    "optim",
     "random",
+    "special",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name in _SUBMODULES:
         return importlib.import_module(f"geomlat.{name}")
-    if name not in _NAMES:
+    if name not in _HOMES:
         msg = f"module 'geomlat' has no attribute {name!r}"
         raise AttributeError(msg)
-    value = getattr(importlib.import_module(f"geomlat.{_NAMES[name]}"), name)
+    value = getattr(importlib.import_module(f"geomlat.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
 
