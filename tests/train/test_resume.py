@@ -196,13 +196,14 @@ def test_an_interrupt_without_a_folder_keeps_the_weights():
 
 
 def test_resuming_a_finished_run_changes_nothing(tmp_path):
-    for name in ("adam", "early stopping"):
-        expected = run(tmp_path / name, name)
-        result = run(tmp_path / name, name, resume=True)
+    # No epoch improves by 10 on the first counted one, so that patience ends the second run.
+    for name, stopped in (("adam", "epochs"), ("early stopping", "patience")):
+        expected = run(tmp_path / name, name, min_delta=10.0)
+        result = run(tmp_path / name, name, min_delta=10.0, resume=True)
         np.testing.assert_array_equal(result.theta, expected.theta)
-        assert (result.stopped, result.step) == (expected.stopped, expected.step)
-    assert result.stopped == "patience"
-    longer = run(tmp_path / "early stopping", "early stopping", resume=True, patience=100)
+        assert result.stopped == expected.stopped == stopped
+        assert result.step == expected.step
+    longer = run(tmp_path / name, name, min_delta=10.0, resume=True, patience=100)
     assert longer.epoch == EPOCHS > result.epoch
 
 
