@@ -1,1 +1,135 @@
-"""models."""
+"""Generative models as immutable descriptions; after ``fit`` they carry their parameter vector.
+
+``vae(n_features, latent="s2", hidden=(256, 128), likelihood="bernoulli")`` builds a variational autoencoder in one
+line, ``autoencoder(...)`` the plain one; ``build(config)`` makes a model again from the description a checkpoint holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from geomlat.models import config as _config
+from geomlat.models.autoencoder import Autoencoder
+from geomlat.models.latents import GaussianLatent, VonMisesFisherLatent
+from geomlat.models.latents import latent as _latent
+from geomlat.models.likelihoods import Bernoulli, Binomial, Gaussian
+from geomlat.models.likelihoods import likelihood as _likelihood
+from geomlat.models.priors import Fixed
+from geomlat.models.rate import rate_vjp
+from geomlat.models.vae import VAE, Posterior
+from geomlat.nn import MLP, Dense
+
+__all__ = [
+    "VAE",
+    "Autoencoder",
+    "Bernoulli",
+    "Binomial",
+    "Fixed",
+    "Gaussian",
+    "GaussianLatent",
+    "Posterior",
+    "VonMisesFisherLatent",
+    "autoencoder",
+    "build",
+    "rate_vjp",
+    "vae",
+]
+
+_KNOWN = (
+    VAE,
+    Autoencoder,
+    Posterior,
+    GaussianLatent,
+    VonMisesFisherLatent,
+    Fixed,
+    MLP,
+    Dense,
+    Bernoulli,
+    Binomial,
+    Gaussian,
+)
+
+
+def vae(
+    n_features: int,
+    *,
+    latent: str = "s2",
+    hidden: Sequence[int] = (256, 128),
+    likelihood: str | Binomial | Gaussian = "bernoulli",
+    prior: str = "standard",
+    activation: str = "relu",
+    free_bits: float = 0.0,
+    **latent_options: Any,
+) -> VAE:
+    """A variational autoencoder with a mirrored decoder.
+
+    Parameters
+    ----------
+    n_features
+        Columns of the data.
+    latent
+        ``"s2"`` is a von Mises-Fisher latent on the sphere S^2 (three coordinates), ``"e2"`` a Gaussian one on R^2.
+    hidden
+        Widths of the encoder's hidden layers; the decoder has them in reverse.
+    likelihood
+        ``"bernoulli"``, ``"binomial:N"``, ``"gaussian"``, ``"gaussian:SD"`` or a likelihood object.
+    prior
+        ``"standard"``: the uniform law on a sphere, N(0, I) on R^n.
+    latent_options
+        For a sphere ``kappa_shift`` (0; the literature's +1) and ``estimator`` (``"implicit"``).
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown or a size is not positive.
+    """
+    _check_sizes(n_features, hidden)
+    if prior != "standard":
+        msg = f"unknown prior {prior!r}; choose 'standard'"
+        raise ValueError(msg)
+    family = _latent(latent, hidden[-1], **latent_options)
+    density = _likelihood(likelihood)
+    return VAE(
+        posterior=Posterior(MLP((n_features, *hidden), activation=activation, final=activation), family),
+        decoder=MLP((family.width, *reversed(hidden), density.width(n_features)), activation=activation),
+        likelihood=density,
+        prior=family.standard_prior,
+        free_bits=free_bits,
+    )
+
+
+def autoencoder(
+    n_features: int,
+    *,
+    latent: str = "e2",
+    hidden: Sequence[int] = (256, 128),
+    likelihood: str | Binomial | Gaussian = "bernoulli",
+    activation: str = "relu",
+) -> Autoencoder:
+    """A plain autoencoder with a Euclidean code (``latent="e2"`` for two coordinates) and a mirrored decoder."""
+    _check_sizes(n_features, hidden)
+    code, density = _latent(latent, hidden[-1]), _likelihood(likelihood)
+    if not isinstance(code, GaussianLatent):
+        msg = f"an autoencoder has a Euclidean code, e1, e2, ...; got {latent!r}"
+        raise ValueError(msg)
+    return Autoencoder(
+        encoder=MLP((n_features, *hidden, code.dim), activation=activation),
+        decoder=MLP((code.dim, *reversed(hidden), density.width(n_features)), activation=activation),
+        likelihood=density,
+    )
+
+
+def build(config: dict[str, Any]) -> VAE | Autoencoder:
+    """The model of a description made by ``model.config()``."""
+    model = _config.build(config, {cls.__name__: cls for cls in _KNOWN})
+    if not isinstance(model, VAE | Autoencoder):
+        msg = f"not the description of a geomlat model: {config.get('type') if isinstance(config, dict) else config!r}"
+        raise ValueError(msg)
+    return model
+
+
+def _check_sizes(n_features: int, hidden: Sequence[int]) -> None:
+    if n_features < 1 or not hidden or min(hidden) < 1:
+        msg = f"n_features and every hidden width must be at least 1, got {n_features} and {tuple(hidden)}"
+        raise ValueError(msg)

@@ -1,0 +1,43 @@
+"""Models as plain data: a nested dictionary of class names and fields, and back."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+
+def describe(part: Any) -> Any:
+    """A model, layer or likelihood as nested dictionaries that JSON can hold; derived fields are left out."""
+    if is_dataclass(part) and not isinstance(part, type):
+        return {
+            "type": type(part).__name__,
+            **{f.name: describe(getattr(part, f.name)) for f in fields(part) if f.init},
+        }
+    if isinstance(part, tuple | list):
+        return [describe(v) for v in part]
+    if part is None or isinstance(part, bool | int | float | str):
+        return part
+    msg = (
+        f"cannot describe a {type(part).__name__} as plain data; use fields that are layers, numbers, strings or tuples"
+    )
+    raise TypeError(msg)
+
+
+def build(config: Any, known: dict[str, type]) -> Any:
+    """The model of a description made by `describe`; only the ``known`` classes are ever called.
+
+    Raises
+    ------
+    ValueError
+        If the description names an unknown class or lacks a field.
+    """
+    if isinstance(config, list):
+        return tuple(build(v, known) for v in config)
+    if not isinstance(config, dict):
+        return config
+    values = {k: build(v, known) for k, v in config.items() if k != "type"}
+    try:
+        return known[config["type"]](**values)
+    except (KeyError, TypeError) as error:
+        msg = f"not the description of a geomlat model: {config.get('type', 'no type')!r} ({error})"
+        raise ValueError(msg) from None

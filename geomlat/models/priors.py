@@ -1,0 +1,32 @@
+"""Priors of the latent: ``prior.vjp(p) -> (r, pull)`` with ``pull(dr, g)``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from geomlat.backends import namespace
+from geomlat.distributions import Normal, SphericalUniform
+from geomlat.grad import Params
+from geomlat.nn import Layer
+
+
+@dataclass(frozen=True, eq=False)
+class Fixed(Layer):
+    """A prior without parameters: ``"normal"`` is N(0, I) on R^dim, ``"uniform"`` the uniform law on S^dim."""
+
+    family: str
+    dim: int
+
+    def vjp(self, p: Params) -> tuple[Normal | SphericalUniform, Callable[[Any, Params], None]]:
+        """The prior, in the dtype and on the device of the parameters; its pull has nothing to add to."""
+
+        def pull(dr: Any, g: Params) -> None:
+            return None
+
+        if self.family == "uniform":
+            return SphericalUniform(self.dim), pull
+        xp = namespace(p.vector)
+        zeros = xp.zeros(self.dim, dtype=p.vector.dtype)
+        return Normal(zeros, xp.ones_like(zeros)), pull
