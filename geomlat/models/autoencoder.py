@@ -45,16 +45,16 @@ class Autoencoder(Estimator):
 
     def loss_vjp(
         self, theta: Array, x: Array, noise: Any, *, beta: float = 1.0
-    ) -> tuple[Array, Callable[[Params], Array]]:
-        """The batch mean of ``-log p(x | code)``, and ``pull(g) -> dx``; there is no rate for ``beta`` to weigh."""
+    ) -> tuple[Array, Callable[[Params], None]]:
+        """The batch mean of ``-log p(x | code)``, and ``pull(g)``; there is no rate for ``beta`` to weigh."""
         p, n = self.view(theta), x.shape[0]
         z, pull_encoder = self.encoder.vjp(p, x)
         out, pull_decoder = self.decoder.vjp(p, z)
         nll, pull_nll = self.likelihood.nll_vjp(out, x)
         xp = namespace(nll)
 
-        def pull(g: Params) -> Array:
-            return pull_encoder(pull_decoder(pull_nll(xp.full_like(nll, 1 / n)), g), g)
+        def pull(g: Params) -> None:
+            pull_encoder(pull_decoder(pull_nll(xp.full_like(nll, 1 / n)), g), g, inputs=False)
 
         return xp.mean(nll), pull
 

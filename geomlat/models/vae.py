@@ -32,13 +32,13 @@ class Posterior(Layer):
     network: MLP
     latent: GaussianLatent | VonMisesFisherLatent
 
-    def vjp(self, p: Params, x: Array) -> tuple[Any, Callable[[Any, Params], Array]]:
-        """The posterior of each row, and ``pull(dq, g) -> dx``."""
+    def vjp(self, p: Params, x: Array) -> tuple[Any, Callable[..., Array]]:
+        """The posterior of each row, and ``pull(dq, g, inputs=True) -> dx``; data need no ``dx``."""
         h, pull_network = self.network.vjp(p, x)
         q, pull_latent = self.latent.vjp(p, h)
 
-        def pull(dq: Any, g: Params) -> Array:
-            return pull_network(pull_latent(dq, g), g)
+        def pull(dq: Any, g: Params, *, inputs: bool = True) -> Array:
+            return pull_network(pull_latent(dq, g), g, inputs=inputs)
 
         return q, pull
 
@@ -73,8 +73,8 @@ class VAE(Estimator):
 
     def loss_vjp(
         self, theta: Array, x: Array, noise: Any, *, beta: float = 1.0
-    ) -> tuple[Array, Callable[[Params], Array]]:
-        """The batch mean of the negative evidence lower bound, and ``pull(g) -> dx`` adding to the gradient's views.
+    ) -> tuple[Array, Callable[[Params], None]]:
+        """The batch mean of the negative evidence lower bound, and ``pull(g)``, which adds to the gradient's views.
 
         ``noise`` is what `draw` returned, or a stream to draw it from, which saves `draw`'s pass through the encoder.
         """
@@ -90,14 +90,14 @@ class VAE(Estimator):
         counted = xp.astype(mean_rate > self.free_bits, rate.dtype)
         loss = xp.mean(nll) + beta * xp.sum(counted * mean_rate + (1 - counted) * self.free_bits)
 
-        def pull(g: Params) -> Array:
+        def pull(g: Params) -> None:
             weight = beta * counted
             dq, dr, dz = pull_rate(xp.zeros_like(rate) + weight / n)
             pull_prior(dr, g)
             dz = add(dz, pull_decoder(pull_nll(xp.full_like(nll, 1 / n)), g))
             cost = nll + xp.sum(weight * rate, axis=-1)
             dq = add(dq, pull_sample(dz, advantage=leave_one_out(cost) / n))
-            return pull_posterior(dq, g)
+            pull_posterior(dq, g, inputs=False)
 
         return loss, pull
 
@@ -142,7 +142,7 @@ class VAE(Estimator):
         """The importance-sampled log-likelihood of each row, ``(n,)``; see `geomlat.evaluate.log_likelihood`."""
         from geomlat.evaluate import log_likelihood
 
-        return log_likelihood(self, self.vector(), self.checked(X), samples=samples, rng=rng).log_prob
+        return log_likelihood(self, self.vector(), self.checked(X), samples=samples, rng=rng).log_p
 
     def score(self, X: Array, y: None = None) -> float:
         """The mean of `score_samples`."""
