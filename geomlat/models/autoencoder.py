@@ -37,7 +37,7 @@ class Autoencoder(Estimator):
     @property
     def n_features(self) -> int:
         """Features of a row of the data."""
-        return self.encoder.sizes[0]
+        return self.encoder.n_in
 
     def draw(self, theta: Array, x: Array, *, rng: Any) -> None:
         """Nothing is random."""

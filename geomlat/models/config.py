@@ -7,10 +7,12 @@ from typing import Any
 
 
 def describe(part: Any) -> Any:
-    """A model, layer or likelihood as nested dictionaries that JSON can hold; derived fields are left out."""
+    """A model, layer or likelihood as nested dictionaries that JSON can hold; derived and default fields are left out."""
     if is_dataclass(part) and not isinstance(part, type):
-        given = {f.name: getattr(part, f.name) for f in fields(part) if f.init}
-        return {"type": type(part).__name__, **{name: describe(value) for name, value in given.items()}}
+        given = (
+            (f.name, getattr(part, f.name)) for f in fields(part) if f.init and getattr(part, f.name) is not f.default
+        )
+        return {"type": type(part).__name__, **{name: describe(value) for name, value in given}}
     if isinstance(part, tuple | list):
         return [describe(v) for v in part]
     if part is None or isinstance(part, bool | int | float | str):

@@ -105,7 +105,7 @@ class VonMisesFisherLatent(Layer):
         def pull(dq: Any, g: Params) -> Array:
             xp = namespace(out)
             dmu, dkappa = dq
-            ddirection = xp.zeros_like(mu) if dmu is None else pull_mu(dmu)
+            ddirection = xp.zeros_like(mu) if dmu is None else pull_mu(dmu)[0]
             draw = xp.zeros_like(kappa) if dkappa is None else dkappa * slope
             return pull_head(xp.concat([ddirection, draw[..., None]], axis=-1), g)
 

@@ -65,7 +65,7 @@ class VAE(Estimator):
     @property
     def n_features(self) -> int:
         """Features of a row of the data."""
-        return self.posterior.network.sizes[0]
+        return self.posterior.network.n_in
 
     def draw(self, theta: Array, x: Array, *, rng: Any) -> Any:
         """All the noise of one step at ``x``: frozen, so that the objective is a deterministic function of theta."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -14,7 +14,7 @@ from geomlat.nn.layer import Layer
 Array = Any
 
 
-@dataclass(frozen=True, eq=False, init=False)
+@dataclass(frozen=True, eq=False)
 class MLP(Layer):
     """Dense layers of the widths ``sizes = (n_in, hidden, ..., n_out)``, shapes ``(..., n_in)`` to ``(..., n_out)``.
 
@@ -33,14 +33,19 @@ class MLP(Layer):
         For fewer than two widths, a width below 1 or an unknown activation.
     """
 
-    layers: tuple[Dense, ...]
+    sizes: Sequence[int]
+    activation: str | None = "relu"
+    final: str | None = field(default=None, kw_only=True)
+    layers: tuple[Dense, ...] = field(init=False, repr=False)
 
-    def __init__(self, sizes: Sequence[int], activation: str | None = "relu", *, final: str | None = None) -> None:
+    def __post_init__(self) -> None:
+        sizes = tuple(self.sizes)
         if len(sizes) < 2:
-            msg = f"MLP needs at least an input and an output width, got sizes={tuple(sizes)}"
+            msg = f"MLP needs at least an input and an output width, got sizes={sizes}"
             raise ValueError(msg)
-        names = [activation] * (len(sizes) - 2) + [final]
+        names = [self.activation] * (len(sizes) - 2) + [self.final]
         layers = tuple(Dense(n, m, name) for (n, m), name in zip(pairwise(sizes), names, strict=True))
+        object.__setattr__(self, "sizes", sizes)
         object.__setattr__(self, "layers", layers)
 
     @property
