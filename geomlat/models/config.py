@@ -7,7 +7,7 @@ from typing import Any
 
 
 def describe(part: Any) -> Any:
-    """A model, layer or likelihood as nested dictionaries that JSON can hold; derived and default fields are left out."""
+    """A model, layer or likelihood as nested dictionaries that JSON can hold, less its derived and default fields."""
     if is_dataclass(part) and not isinstance(part, type):
         given = (
             (f.name, getattr(part, f.name)) for f in fields(part) if f.init and getattr(part, f.name) is not f.default
