@@ -34,7 +34,11 @@ def check(model, x, noise_at, *, beta=0.7, rtol=1e-8):
 
 
 def at_frozen_noise(model, x):
-    return lambda theta: lambda t, noise=model.draw(theta, x, rng=7): noise
+    def freeze(theta):
+        noise = model.draw(theta, x, rng=7)
+        return lambda t: noise
+
+    return freeze
 
 
 def at_frozen_level(model, x):
