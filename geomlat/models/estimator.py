@@ -34,11 +34,11 @@ class Estimator(Layer):
         Raises
         ------
         ValueError
-            If ``X`` is not ``(n, n_features)`` or holds NaN or infinities.
+            If ``X`` is not ``(n, n_features)`` or holds NaN or infinities, or a setting is out of its range.
         """
         from geomlat.train import fit
 
-        run = fit(self, self.checked(X), epochs=epochs, rng=rng, **settings)
+        run = fit(self, self._shaped(X), epochs=epochs, rng=rng, **settings)
         return self.fitted(run.theta, run)
 
     def fitted(self, theta: Array, run: Any = None) -> Self:
@@ -75,15 +75,19 @@ class Estimator(Layer):
 
     def checked(self, X: Array) -> Array:
         """``X`` if it is a finite floating array of ``n_features`` columns; lists and integers become float32."""
-        X = np.asarray(X) if isinstance(X, list | tuple) else X
+        X = self._shaped(X)
         xp = namespace(X)
-        if X.ndim != 2 or X.shape[1] != self.n_features:
-            msg = f"X has shape {tuple(X.shape)}; this model takes (n, {self.n_features})"
-            raise ValueError(msg)
         if not xp.isdtype(X.dtype, "real floating"):
             X = xp.astype(X, xp.float32)
         if not bool(xp.all(xp.isfinite(X))):
             msg = "X holds NaN or infinite values; remove or impute them first"
+            raise ValueError(msg)
+        return X
+
+    def _shaped(self, X: Array) -> Array:
+        X = np.asarray(X) if isinstance(X, list | tuple) else X
+        if X.ndim != 2 or X.shape[1] != self.n_features:
+            msg = f"X has shape {tuple(X.shape)}; this model takes (n, {self.n_features})"
             raise ValueError(msg)
         return X
 
