@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from geomlat.models import autoencoder, vae
+from geomlat.optim import Adam
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +15,9 @@ def rows():
 
 @pytest.fixture(scope="module")
 def fitted(rows):
-    return vae(12, latent="s2", hidden=(16,)).fit(rows, epochs=30, rng=0, progress=False)
+    return vae(12, latent="s2", hidden=(16,)).fit(
+        rows, epochs=150, batch_size=32, optimizer=Adam(5e-3), rng=0, progress=False
+    )
 
 
 def test_fit_beats_the_untrained(rows, fitted):
@@ -38,7 +41,9 @@ def test_faces(rows, fitted):
 
 
 def test_fit_is_repeatable(rows, fitted):
-    again = vae(12, latent="s2", hidden=(16,)).fit(rows, epochs=30, rng=0, progress=False)
+    again = vae(12, latent="s2", hidden=(16,)).fit(
+        rows, epochs=150, batch_size=32, optimizer=Adam(5e-3), rng=0, progress=False
+    )
     assert np.array_equal(again.theta, fitted.theta)
 
 
