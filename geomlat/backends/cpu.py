@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -53,6 +54,22 @@ def compile_loops(body: Callable[..., None]) -> tuple[Callable[..., None], Calla
             parallel(n, *arrays)
 
     return _compile(body, _SERIAL, parallel=False), locked
+
+
+def threads() -> int:
+    """How many threads a parallel loop may use here: Numba's own limit, which `limit_threads` sets."""
+    return int(numba.get_num_threads())
+
+
+@contextmanager
+def limit_threads(count: int) -> Iterator[None]:
+    """Loops within use at most ``count`` threads; with 1 the serial loops run, which wait for nobody."""
+    before = numba.get_num_threads()
+    numba.set_num_threads(min(count, before))
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
 
 
 def cache_root() -> Path:

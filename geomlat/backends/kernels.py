@@ -58,11 +58,13 @@ class Kernel:
             from geomlat.backends import cpu
 
             self._serial, self._parallel = cpu.compile_loops(self.body)
+            self._threads = cpu.threads
         size = n
         for a in arrays:
             if type(a) is ndarray and a.size > size:
                 size = a.size
-        (self._parallel if size * self.cost > PARALLEL_WORK else self._serial)(n, *arrays)
+        parallel = size * self.cost > PARALLEL_WORK and self._threads() > 1
+        (self._parallel if parallel else self._serial)(n, *arrays)
 
     def cuda(self, n: int, *arrays: Array) -> None:
         """The CUDA kernel over CuPy arrays, or over NumPy arrays in numba-cuda's simulator."""
