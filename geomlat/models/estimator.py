@@ -93,7 +93,7 @@ class Estimator(Layer):
 
     def config(self) -> dict[str, Any]:
         """A description of the model as plain data, from which `geomlat.models.build` makes it again."""
-        return describe(self)
+        return dict(describe(self))
 
     def encode(self, theta: Array, x: Array) -> Any:
         """The posterior of each row."""

@@ -125,5 +125,6 @@ def latent(text: str, n_in: int, **options: Any) -> GaussianLatent | VonMisesFis
     if not found or int(found[2]) < 1:
         msg = f"unknown latent {text!r}; give a letter and a dimension of at least 1: e2 (Gaussian), s2 (sphere)"
         raise ValueError(msg)
-    family = {"e": GaussianLatent, "s": VonMisesFisherLatent}[found[1]]
-    return family(n_in, int(found[2]), **options)
+    if found[1] == "e":
+        return GaussianLatent(n_in, int(found[2]), **options)
+    return VonMisesFisherLatent(n_in, int(found[2]), **options)

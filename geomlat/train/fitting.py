@@ -17,7 +17,7 @@ from geomlat.optim.schedules import Hyperparameter
 from geomlat.random import Stream, stream
 from geomlat.train.callbacks import Callback, Progress
 from geomlat.train.checkpoint import load_checkpoint, writable_folder
-from geomlat.train.interrupts import blas_limit
+from geomlat.train.interrupts import thread_limit
 from geomlat.train.loop import Loop, prepared
 from geomlat.train.settings import Settings, at_least, check_data, record, require_same
 from geomlat.train.state import Fitted, Training
@@ -48,7 +48,7 @@ def fit(
     directory: str | os.PathLike[str] | None = None,
     resume: bool = False,
     checkpoint_every: int | None = None,
-    blas_threads: int | None = 1,
+    threads: int | None = 1,
     progress: bool | None = None,
 ) -> Fitted:
     """Train a model on the rows of ``x`` by stochastic gradients.
@@ -56,9 +56,10 @@ def fit(
     Parameters
     ----------
     model
-        Anything with ``init(rng=, dtype=) -> theta``, ``view(vector)``, ``draw(theta, x, rng=) -> noise``,
+        Anything with ``init(rng=, dtype=) -> theta``, ``view(vector)``,
         ``loss_vjp(theta, x, noise, beta=) -> (loss, pull)`` with ``pull(g)`` adding to views,
-        ``report(theta, x, noise) -> dict`` of means over rows with a ``"loss"``, and ``config() -> dict``.
+        ``report(theta, x, noise) -> dict`` of means over rows with a ``"loss"``, and ``config() -> dict``. The
+        ``noise`` they get is the stream of the step, to draw from.
     x
         Shape ``(rows, ...)``; it stays where it is (host or device) and in its dtype, batches are cast.
     beta, warmup_epochs
@@ -79,8 +80,8 @@ def fit(
         Where checkpoints and the history go; one is written before the first step, then every ``checkpoint_every``
         steps (None: after epochs, at most one in five seconds), at the end and at Ctrl-C. A fresh run replaces what
         the folder holds; ``resume=True`` continues it, bit-identically, and may ask for more epochs.
-    blas_threads
-        Threads of BLAS during the run; one is fastest for small nets. None leaves them alone.
+    threads
+        Threads of BLAS and of the compiled loops during the run; one is fastest for small nets. None leaves them alone.
     progress
         A bar on standard error; None shows it on a terminal only.
 
@@ -129,7 +130,7 @@ def fit(
     show = sys.stderr.isatty() if progress is None else progress
     listeners = (*callbacks, *([Progress()] if show else []))
     run = Loop(model, x, validation, settings, first, training, listeners, folder, config, checkpoint_every)
-    with blas_limit(blas_threads):
+    with thread_limit(threads):
         return run()
 
 
@@ -151,7 +152,7 @@ def _checked(x: Array, validation: Array | None, settings: Settings) -> tuple[Ar
 def _probe(model: Any, t: Training, x: Array, validation: Array | None, settings: Settings, rng: Stream) -> None:
     """Run the model forward on two rows, so that a model that does not fit the data says so before files exist."""
     rows = prepared(x[:2], rng.child("probe", 0), settings)
-    report = model.report(t.theta, rows, model.draw(t.theta, rows, rng=rng.child("probe", 1)))
+    report = model.report(t.theta, rows, rng.child("probe", 1))
     if validation is not None and "loss" not in report:
         msg = f"model.report must give a 'loss' for validation, got {sorted(report)}"
         raise ValueError(msg)

@@ -1,4 +1,4 @@
-"""Ctrl-C and BLAS threads around a training loop."""
+"""Ctrl-C and threads around a training loop."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
+
+from geomlat.backends.cpu import limit_threads
 
 
 @contextmanager
@@ -38,10 +40,17 @@ def deferred_interrupt() -> Iterator[Callable[[], None]]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def blas_limit(threads: int | None) -> AbstractContextManager[object]:
-    """At most ``threads`` BLAS threads within, if threadpoolctl is installed; None changes nothing."""
+@contextmanager
+def thread_limit(threads: int | None) -> Iterator[None]:
+    """At most ``threads`` threads of the compiled loops and, if threadpoolctl is installed, of BLAS; None: no limit."""
     if threads is None:
-        return nullcontext()
+        yield
+        return
+    with limit_threads(threads), _blas_limit(threads):
+        yield
+
+
+def _blas_limit(threads: int) -> AbstractContextManager[object]:
     try:
         from threadpoolctl import threadpool_limits
     except ImportError:

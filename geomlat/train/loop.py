@@ -106,7 +106,7 @@ class Loop:
         t, s, began = self.training, self.settings, time.perf_counter()
         rows = self.rows(t.step - t.epoch * t.steps_per_epoch)
         batch = prepared(rows, self.rng.child("data", t.step), s)
-        noise = self.model.draw(t.theta, batch, rng=self.rng.child("noise", t.step))
+        noise = self.rng.child("noise", t.step)
         loss, pull = self.model.loss_vjp(t.theta, batch, noise, beta=s.beta_at(t.step, t.steps_per_epoch))
         self.require_finite("loss", loss)
         self.grad[...] = 0.0
@@ -175,8 +175,7 @@ class Loop:
         first = self.rng.child("validation")
         for k, start in enumerate(range(0, x.shape[0], _VALIDATION_ROWS)):
             block = prepared(x[start : start + _VALIDATION_ROWS], first.child("data", k), self.settings)
-            noise = self.model.draw(t.current, block, rng=first.child("noise", k))
-            for name, value in self.model.report(t.current, block, noise).items():
+            for name, value in self.model.report(t.current, block, first.child("noise", k)).items():
                 totals[name] = totals.get(name, 0.0) + float(value) * block.shape[0]
         report = {name: total / x.shape[0] for name, total in totals.items()}
         self.require_finite_epoch("validation loss", report["loss"])
@@ -219,10 +218,10 @@ class Loop:
 
 
 def prepared(batch: Array, rng: Stream, settings: Settings) -> Array:
-    """A batch in the dtype of the run, after the user's preparation."""
+    """A batch after the user's preparation, which sees it as it is stored, in the dtype of the run."""
+    batch = batch if settings.prepare is None else settings.prepare(batch, rng=rng)
     xp = namespace(batch)
-    batch = xp.astype(batch, getattr(xp, settings.dtype))
-    return batch if settings.prepare is None else settings.prepare(batch, rng=rng)
+    return xp.astype(batch, getattr(xp, settings.dtype), copy=False)
 
 
 def _sum(value: Array) -> Array:

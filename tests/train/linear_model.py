@@ -3,7 +3,7 @@
 import numpy as np
 
 from geomlat.backends import namespace
-from geomlat.random import normal
+from geomlat.random import Stream, normal
 
 
 class Linear:
@@ -28,6 +28,7 @@ class Linear:
 
     def parts(self, theta, x, noise):
         w = self.view(theta)["w"]
+        noise = self.draw(theta, x, rng=noise) if isinstance(noise, Stream) else noise
         error = x @ w + noise - x
         return error, 0.5 * (error * error).sum() / x.shape[0], 0.5 * (theta * theta).sum()
 

@@ -290,7 +290,7 @@ def test_progress_on_a_terminal_without_tqdm(monkeypatch):
     assert len(err.getvalue().splitlines()) == 2
 
 
-def test_blas_threads_are_limited_and_given_back():
+def test_threads_are_limited_and_given_back():
     threadpoolctl = pytest.importorskip("threadpoolctl")
 
     def threads():
@@ -302,7 +302,7 @@ def test_blas_threads_are_limited_and_given_back():
 
     seen, before = [], threads()
     for n in (1, 2, None):
-        fit(MODEL, data(), epochs=1, rng=0, callbacks=[Look()], blas_threads=n)
+        fit(MODEL, data(), epochs=1, rng=0, callbacks=[Look()], threads=n)
     assert seen == [{1}, {min(2, os.cpu_count() or 1)}, before]
     assert threads() == before
 
