@@ -1,1 +1,18 @@
-"""manifolds."""
+"""Riemannian manifolds: one file each, with its formulas, their pullbacks and its compiled kernels.
+
+`MANIFOLDS` is the table that the laws, the documentation and the benchmarks read: the instances to examine of each.
+"""
+
+from __future__ import annotations
+
+from geomlat.manifolds.base import Manifold
+from geomlat.manifolds.euclidean import Euclidean
+from geomlat.manifolds.mean import MeanStatus
+from geomlat.manifolds.sphere import Sphere
+
+MANIFOLDS: dict[str, tuple[Manifold, ...]] = {
+    "Euclidean": (Euclidean(1), Euclidean(3)),
+    "Sphere": (Sphere(0), Sphere(1), Sphere(2), Sphere(6)),
+}
+
+__all__ = ["MANIFOLDS", "Euclidean", "Manifold", "MeanStatus", "Sphere"]
