@@ -5,8 +5,9 @@ leading axes broadcast. Library, dtype and device of the arguments are those of 
 promote. Inputs are not checked beyond their trailing shape: `Manifold.contains` finds points off the manifold.
 
 Every differentiable operation ``f`` has a twin ``f_vjp(*args) -> (y, pull)``; ``pull(dy)`` gives the ambient
-(Euclidean) cotangents of the array arguments in order, then of the manifold's array fields. They are the exact derivatives of the
-formulas as written, which extend the operation off the manifold; None, a structural zero, gives None for each.
+(Euclidean) cotangents of the array arguments in order, then of the manifold's array fields. They are the exact
+derivatives of the formulas as written, which extend the operation off the manifold; None, a structural zero, gives None
+for each.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import numpy as np
 from geomlat.backends import floating, namespace
 from geomlat.grad import sum_to
 from geomlat.manifolds.mean import MeanStatus, frechet_mean, mean_pull, normalised
-from geomlat.manifolds.vectors import spread
+from geomlat.manifolds.vectors import check_out, spread
 from geomlat.random import normal
 
 Array = Any
@@ -243,11 +244,14 @@ class Manifold:
         """
         xp, x, y = self._points(x, y)
         axis = -1 - len(self.ambient_shape)
-        parts = [self.dist(a, xp.expand_dims(y, axis=axis - 1)) for _, a in self._row_blocks(xp, x, y)]
-        result = xp.concat(parts, axis=-2)
+        y = xp.expand_dims(y, axis=axis - 1)
+        blocks = self._row_blocks(xp, x, y)
         if out is None:
-            return result
-        out[...] = result
+            return xp.concat([self.dist(a, y) for _, a in blocks], axis=-2)
+        lead = np.broadcast_shapes(x.shape[:axis], y.shape[: axis - 1])
+        check_out(out, (*lead, x.shape[axis], y.shape[axis]), x.dtype)
+        for rows, a in blocks:
+            out[..., rows, :] = self.dist(a, y)
         return out
 
     def pairwise_dist_vjp(self, x: Array, y: Array, /) -> tuple[Array, Pull]:

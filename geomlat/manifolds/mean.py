@@ -25,6 +25,9 @@ STEPS = 50
 FLOOR = 0.1
 """The smallest curvature of f a step is scaled by."""
 
+LEAST = -16.0
+"""Where k falls below, within 0.2 of the cut locus of the sphere, a step uses this instead."""
+
 TOLERANCE = 64.0
 """Roundings of the gradient's length below which a mean has converged."""
 
@@ -70,7 +73,7 @@ def frechet_mean(
     steps = 0
     while steps < STEPS:
         steps += 1
-        coordinates, values, vectors = _model(xp, manifold, curving, x, points, weights, least=-1.0)
+        coordinates, values, vectors = _model(xp, manifold, curving, x, points, weights, least=LEAST)
         gradient = xp.sum(weights[..., None] * coordinates, axis=-2)
         residual = length(xp, gradient)
         scale = xp.where(values > FLOOR, values, xp.clip(xp.abs(values), min=FLOOR))
@@ -108,8 +111,8 @@ def mean_pull(
 def _model(
     xp: Any, manifold: Any, curving: Callable[[Array], Array], x: Array, points: Array, weights: Array, *, least: float
 ) -> tuple[Array, Array, Array]:
-    # Coordinates of the logs, and the eigenvalues and eigenvectors of the Hessian with k cut off at ``least``: close to
-    # a cut locus k has no bound, and a step needs only its sign.
+    # Coordinates of the logs, and the eigenvalues and eigenvectors of the Hessian with k cut off at ``least``: k has
+    # no bound at a cut locus, and a single point there must not stop the steps.
     base = _beside(xp, manifold, x)
     c = manifold.to_coordinates(base, manifold.log(base, points))
     r = length(xp, c)

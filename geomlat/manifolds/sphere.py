@@ -13,9 +13,9 @@ from geomlat.backends import namespace
 from geomlat.grad import sum_to
 from geomlat.manifolds.base import Array, Pull, constant, draw
 from geomlat.manifolds.embedded import Embedded
+from geomlat.manifolds.radial import dlog_sinc, log_sinc, sinc
 from geomlat.manifolds.sphere_rows import FAR, dist_row, exp_row, log_row, transport_row
 from geomlat.manifolds.vectors import batch_shape, by_rows, compiled, direction, dot, length, spread, store
-from geomlat.manifolds.radial import dlog_sinc, log_sinc, sinc
 
 
 @dataclass(frozen=True)
@@ -112,13 +112,17 @@ class Sphere(Embedded):
         return self.log(x, y), pull
 
     def dist(self, x: Array, y: Array, /, *, out: Array | None = None) -> Array:
-        """``2 atan2(|x - y|, |x + y|)`` (Kahan 2006): to rounding from 0 to pi, where an arc cosine loses half."""
+        """``2 atan2(|x - y|, |x + y|)`` (Kahan 2006), where an arc cosine loses half the digits near 0 and near pi.
+
+        From both squares ``d^2`` is taken, ``d = <x - y, x + y> / 2``: what the rounding of the points' lengths adds.
+        """
         if compiled(x, y):
             self._check_shape(x)
             self._check_shape(y)
             return by_rows(dist_row, x, y, out=out, event=0)
         xp, x, y = self._points(x, y)
-        return store(2 * xp.atan2(length(xp, x - y), length(xp, x + y)), out)
+        near, far = _chords(xp, x, y)[:2]
+        return store(2 * xp.atan2(near, far), out)
 
     def dist_vjp(self, x: Array, y: Array, /) -> tuple[Array, Pull]:
         """`dist` and the pull to ``(dx, dy)``; the diverging part is zero at ``x = y`` and at ``x = -y``."""
@@ -127,11 +131,11 @@ class Sphere(Embedded):
         def pull(dd: Any) -> tuple[Any, ...]:
             if dd is None:
                 return None, None
-            a, b = length(xp, x - y), length(xp, x + y)
-            g = 2 * dd / (a * a + b * b)
-            p = (g * b)[..., None] * direction(xp, x - y, a)
-            q = (g * a)[..., None] * direction(xp, x + y, b)
-            return sum_to(p - q, x.shape), sum_to(-p - q, y.shape)
+            near, far, minus, plus, low, high = _chords(xp, x, y)
+            g = 2 * dd / (near * near + far * far)
+            p, q = (g * far)[..., None], (g * near)[..., None]
+            dx = p * (minus - low * x) - q * (plus - high * x)
+            return sum_to(dx, x.shape), sum_to(-p * (minus - low * y) - q * (plus + high * y), y.shape)
 
         return self.dist(x, y), pull
 
@@ -292,6 +296,20 @@ class Sphere(Embedded):
 
     def _curving(self, r: Array) -> Array:
         return namespace(r).cos(r) / sinc(r)
+
+
+def _chords(xp: Any, x: Array, y: Array) -> tuple[Array, ...]:
+    # near = sqrt(|x - y|^2 - d^2) and far = sqrt(|x + y|^2 - d^2), (x - y) / near, (x + y) / far, d / near, d / far; the
+    # quotients are zero where they have no limit.
+    a, b = length(xp, x - y), length(xp, x + y)
+    p, q = direction(xp, x - y, a), direction(xp, x + y, b)
+    k = dot(xp, p, q) / 2
+    near = a * xp.sqrt(xp.clip(1 - (b * k) ** 2, min=0))
+    far = b * xp.sqrt(xp.clip(1 - (a * k) ** 2, min=0))
+    low, high = (
+        xp.where(s > 0, r / xp.where(s > 0, s, xp.ones_like(s)), s)[..., None] for r, s in ((a, near), (b, far))
+    )
+    return near, far, low * p, high * q, low * (b * k)[..., None], high * (a * k)[..., None]
 
 
 def _opposite(xp: Any, x: Array, y: Array) -> tuple[Array, Array, Array, Array]:

@@ -91,25 +91,27 @@ def log_row(i: int, x: Any, y: Any, out: Any) -> None:
 
 @kernel(cost=12.0)
 def dist_row(i: int, x: Any, y: Any, out: Any) -> None:
-    """``2 atan2(|x - y|, |x + y|)``."""
+    """``2 atan2(|x - y|, |x + y|)``, both freed of the difference of the points' lengths."""
     a, b, m = min(i, x.shape[0] - 1), min(i, y.shape[0] - 1), x.shape[1]
-    near, far, low, high = 0.0, 0.0, 1.0, 1.0
+    near, far, skew, low, high = 0.0, 0.0, 0.0, 1.0, 1.0
     for j in range(m):
         d, s = np.float64(x[a, j]) - np.float64(y[b, j]), np.float64(x[a, j]) + np.float64(y[b, j])
         near += d * d
         far += s * s
+        skew += d * s
     if near < TINY or far < TINY:
-        low, high, near, far = 0.0, 0.0, 0.0, 0.0
+        low, high, near, far, skew = 0.0, 0.0, 0.0, 0.0, 0.0
         for j in range(m):
             low = max(low, abs(np.float64(x[a, j]) - np.float64(y[b, j])))
             high = max(high, abs(np.float64(x[a, j]) + np.float64(y[b, j])))
         for j in range(m):
-            if low > 0.0:
-                d = (np.float64(x[a, j]) - np.float64(y[b, j])) / low
-                near += d * d
-            if high > 0.0:
-                s = (np.float64(x[a, j]) + np.float64(y[b, j])) / high
-                far += s * s
+            d = (np.float64(x[a, j]) - np.float64(y[b, j])) / (low if low > 0.0 else 1.0)
+            s = (np.float64(x[a, j]) + np.float64(y[b, j])) / (high if high > 0.0 else 1.0)
+            near += d * d
+            far += s * s
+            skew += d * s
+    near = max(near - (0.5 * high * skew) * (0.5 * high * skew), 0.0)
+    far = max(far - (0.5 * low * skew) * (0.5 * low * skew), 0.0)
     out[i] = 2.0 * math.atan2(low * math.sqrt(near), high * math.sqrt(far))
 
 

@@ -240,16 +240,24 @@ def test_theta_is_where_it_starts():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_the_run_has_one_dtype(dtype):
-    seen = []
+def test_data_are_prepared_as_stored_and_the_run_has_one_dtype(dtype, monkeypatch):
+    stored, seen = [], []
+    loss_vjp = Linear.loss_vjp
 
     def look(batch, *, rng):
-        seen.append(batch.dtype)
+        stored.append(batch.dtype)
         return batch
+
+    def watch(self, theta, x, noise, *, beta=1.0):
+        seen.extend([theta.dtype, x.dtype])
+        return loss_vjp(self, theta, x, noise, beta=beta)
+
+    monkeypatch.setattr(Linear, "loss_vjp", watch)
 
     x = (data() > 0).astype(np.uint8)
     got = fit(MODEL, x, epochs=1, rng=0, dtype=dtype, prepare=look, validation=x)
     assert got.theta.dtype == dtype
+    assert set(stored) == {np.dtype(np.uint8)}
     assert set(seen) == {np.dtype(dtype)}
 
 
