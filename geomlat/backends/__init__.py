@@ -21,7 +21,7 @@ from geomlat.backends.arrays import (
     through_dlpack,
     to_host,
 )
-from geomlat.backends.kernels import Kernel, elementwise, kernel, scalar
+from geomlat.backends.kernels import Kernel, elementwise, inlined, kernel, scalar
 
 __all__ = [
     "Array",
@@ -30,6 +30,7 @@ __all__ = [
     "cycled",
     "elementwise",
     "floating",
+    "inlined",
     "is_host",
     "is_scalar",
     "kernel",

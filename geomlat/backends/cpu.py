@@ -41,7 +41,8 @@ def row(typing_context: Any, i: Any) -> Any:
 @cache
 def compile_scalar(f: Callable[..., Any]) -> Any:
     """The Numba twin of a scalar: IEEE division, no reassociation."""
-    return numba.njit(error_model="numpy")(sources.twin(f, compile_scalar))
+    inlined = getattr(f, "__geomlat_inlined__", False)
+    return numba.njit(error_model="numpy", forceinline=inlined)(sources.twin(f, compile_scalar))
 
 
 def compile_loops(body: Callable[..., None]) -> tuple[Callable[..., None], Callable[..., None]]:
@@ -88,7 +89,7 @@ def cache_root() -> Path:
 def _compile(body: Callable[..., None], template: str, *, parallel: bool) -> Any:
     source, _ = sources.loop_source(body, template)
     scope: dict[str, Any] = {
-        "body": compile_scalar(body),
+        "body": numba.njit(error_model="numpy", forceinline=True)(sources.twin(body, compile_scalar)),
         "prange": numba.prange,
         "row": row,
         "__name__": body.__module__,

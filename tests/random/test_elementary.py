@@ -1,0 +1,73 @@
+"""The polynomial logarithm, cosine and sine against mpmath, in units in the last place; Python and compiled agree."""
+
+import math
+
+import mpmath
+import numpy as np
+import pytest
+
+from geomlat.backends import elementwise
+from geomlat.random import box_muller, cos_sin_turns, log_unit, unit
+
+logarithm, turns = elementwise(log_unit), elementwise(cos_sin_turns, outputs=2)
+normals = elementwise(box_muller, outputs=2)
+RNG = np.random.default_rng(5)
+LOG_POINTS = np.concatenate(
+    [
+        RNG.random(1500),
+        10.0 ** RNG.uniform(-300, 0, 500),
+        1.0 - 10.0 ** RNG.uniform(-15.9, 0, 700),
+        math.sqrt(0.5) * (1.0 + RNG.uniform(-1e-12, 1e-12, 300)),
+        [2.0**-53, 2.0**-1022, 0.5, 0.25, 1.0 - 2.0**-53, math.sqrt(0.5)],
+    ]
+)
+TURN_POINTS = np.concatenate(
+    [
+        RNG.random(1500),
+        10.0 ** RNG.uniform(-300, 0, 300),
+        (np.arange(5)[:, None] / 4 + RNG.choice([-1, 1], 100) * 10.0 ** RNG.uniform(-16, -1, 100)).ravel(),
+        np.arange(9) / 8,
+        -RNG.random(200),
+    ]
+)
+
+
+def ulps(found: np.ndarray, exact: list) -> float:
+    with mpmath.workprec(200):
+        pairs = zip(found.tolist(), exact, strict=True)
+        return max(float(abs(mpmath.mpf(y) - t) / mpmath.mpf(math.ulp(float(t)))) for y, t in pairs)
+
+
+def test_log_within_two_ulps():
+    with mpmath.workprec(200):
+        exact = [mpmath.log(mpmath.mpf(u)) for u in LOG_POINTS.tolist()]
+    assert ulps(logarithm(LOG_POINTS), exact) < 2.0
+
+
+def test_cos_and_sin_within_two_ulps():
+    with mpmath.workprec(200):
+        points = [2 * mpmath.mpf(u) for u in TURN_POINTS.tolist()]
+        exact = [mpmath.cospi(x) for x in points], [mpmath.sinpi(x) for x in points]
+    cosine, sine = turns(TURN_POINTS)
+    assert ulps(cosine, exact[0]) < 2.0
+    assert ulps(sine, exact[1]) < 2.0
+
+
+def test_python_and_compiled_values_are_the_same_bits():
+    assert [float(log_unit(u)) for u in LOG_POINTS.tolist()] == logarithm(LOG_POINTS).tolist()
+    cosine, sine = turns(TURN_POINTS)
+    pairs = [cos_sin_turns(u) for u in TURN_POINTS.tolist()]
+    assert np.array_equal(np.transpose([cosine, sine]), pairs)
+
+
+def test_box_muller_against_the_library_functions():
+    u1, u2 = LOG_POINTS[:1500], TURN_POINTS[:1500]
+    r = np.sqrt(-2.0 * np.log(u1))
+    x, y = normals(u1, u2)
+    np.testing.assert_allclose(x, r * np.cos(2 * np.pi * u2), rtol=1e-14, atol=2e-15)
+    np.testing.assert_allclose(y, r * np.sin(2 * np.pi * u2), rtol=1e-14, atol=2e-15)
+
+
+def test_the_largest_normal_is_finite():
+    smallest = unit(np.uint64(0), np.uint64(0))
+    assert box_muller(float(smallest), 0.5)[0] == pytest.approx(-math.sqrt(2 * 53 * math.log(2)), rel=1e-15)
