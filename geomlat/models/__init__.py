@@ -1,12 +1,15 @@
 """Generative models as immutable descriptions; after ``fit`` they carry their parameter vector.
 
 ``vae(n_features, latent="s2", hidden=(256, 128), likelihood="bernoulli")`` builds a variational autoencoder in one
-line, ``autoencoder(...)`` the plain one; ``build(config)`` makes a model again from the description a checkpoint holds.
+line, ``autoencoder(...)`` the plain one; ``build(config)`` makes a model again from its description and
+``load(directory)`` from a run's folder.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from geomlat.models import config as _config
@@ -19,6 +22,7 @@ from geomlat.models.priors import Fixed
 from geomlat.models.rate import rate_vjp
 from geomlat.models.vae import VAE, Posterior
 from geomlat.nn import MLP, Dense
+from geomlat.train import load_checkpoint
 
 __all__ = [
     "VAE",
@@ -32,6 +36,7 @@ __all__ = [
     "VonMisesFisherLatent",
     "autoencoder",
     "build",
+    "load",
     "rate_vjp",
     "vae",
 ]
@@ -127,6 +132,18 @@ def build(config: dict[str, Any]) -> VAE | Autoencoder:
         msg = f"not the description of a geomlat model: {config.get('type') if isinstance(config, dict) else config!r}"
         raise ValueError(msg)
     return model
+
+
+def load(directory: str | os.PathLike[str]) -> VAE | Autoencoder:
+    """The model of a run's folder, with the weights its last checkpoint would return.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no checkpoint, or it cannot be read.
+    """
+    checkpoint = load_checkpoint(Path(directory))
+    return build(checkpoint.model).fitted(checkpoint.theta, checkpoint)
 
 
 def _check_sizes(n_features: int, hidden: Sequence[int]) -> None:

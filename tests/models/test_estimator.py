@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from geomlat.models import autoencoder, vae
+from geomlat.models import autoencoder, load, vae
 from geomlat.optim import Adam
+from geomlat.train import CheckpointError
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,15 @@ def test_fit_is_repeatable(rows, fitted):
 def test_fit_transform_and_autoencoder(rows):
     z = autoencoder(12, hidden=(16,)).fit_transform(rows, epochs=2, rng=0, progress=False)
     assert z.shape == (200, 2)
+
+
+def test_a_run_folder_gives_the_model_back(rows, tmp_path):
+    model = vae(12, latent="s2", hidden=(16,)).fit(rows, epochs=2, rng=0, progress=False, directory=tmp_path)
+    again = load(tmp_path)
+    assert np.array_equal(again.transform(rows), model.transform(rows))
+    (tmp_path / "checkpoint.safetensors").write_bytes(b"not a checkpoint")
+    with pytest.raises(CheckpointError):
+        load(tmp_path)
 
 
 def test_bad_input(rows):
