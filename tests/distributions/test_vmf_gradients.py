@@ -38,25 +38,25 @@ def test_stein_expectation_is_the_variance(m, kappa):
     rest = 2 * np.cos(theta / 2) ** 2
     y = stein(float(m), kappa, t, rest, vmf_one_minus_ratio(float(m), kappa))
     mean = np.sum(g * np.sin(theta) ** 2 * y) / np.sum(g)
-    assert mean == pytest.approx(float(vmf_dratio(m, kappa)), rel=1e-12)
+    assert mean == pytest.approx(float(vmf_dratio(m, kappa)), rel=1e-12, abs=0)
 
 
 @pytest.mark.parametrize("m", [2, 3, 6, 41, 1000])
 @pytest.mark.parametrize("kappa", [1e-10, 1e-3, 0.99, 1.0, 30.0, 1e4, 1e8])
 def test_stein_boundary_values(m, kappa):
     tail = float(vmf_one_minus_ratio(m, kappa))
-    assert float(y_of(m, kappa, 0.0)) == pytest.approx(tail / (m - 1), rel=1e-15)
-    assert float(y_of(m, kappa, 2.0)) == pytest.approx((2 - tail) / (m - 1), rel=1e-15)
+    assert float(y_of(m, kappa, 0.0)) == pytest.approx(tail / (m - 1), rel=1e-15, abs=0)
+    assert float(y_of(m, kappa, 2.0)) == pytest.approx((2 - tail) / (m - 1), rel=1e-15, abs=0)
     near = 1e-13 * tail
-    assert float(y_of(m, kappa, near)) == pytest.approx(tail / (m - 1), rel=1e-12)
+    assert float(y_of(m, kappa, near)) == pytest.approx(tail / (m - 1), rel=1e-12, abs=0)
     far = float(stein(float(m), kappa, 2.0, 1e-13 / max(1.0, kappa), tail))
-    assert far == pytest.approx((2 - tail) / (m - 1), rel=1e-11)
+    assert far == pytest.approx((2 - tail) / (m - 1), rel=1e-11, abs=0)
 
 
 def test_stein_at_zero_concentration():
     for m in (2, 3, 10):
         assert float(y_of(m, 0.0, 0.7)) == 1 / (m - 1)
-        assert float(y_of(m, 1e-9, 0.7)) == pytest.approx(1 / (m - 1), rel=1e-8)
+        assert float(y_of(m, 1e-9, 0.7)) == pytest.approx(1 / (m - 1), rel=1e-8, abs=0)
 
 
 @pytest.mark.parametrize(("m", "kappa"), [(2, 3.0), (3, 0.5), (3, 10.0), (6, 10.0), (41, 20.0), (200, 1.0)])
@@ -74,7 +74,9 @@ def test_stein_solves_its_equation(m, kappa):
 COEFFICIENTS = [(3 / 4, 1), (-3 / 20, 2), (1 / 60, 3)]
 
 
-@pytest.mark.parametrize(("m", "kappa"), [(2, 0.7), (3, 0.2), (4, 5.0), (11, 30.0), (128, 1e-3), (1000, 300.0)])
+@pytest.mark.parametrize(
+    ("m", "kappa"), [(2, 0.7), (3, 1e-3), (3, 0.2), (4, 5.0), (11, 30.0), (128, 1e-3), (1000, 300.0)]
+)
 def test_stein_against_mpmath(m, kappa):
     tail = float(vmf_one_minus_ratio(m, kappa))
     with mp.workdps(30):
@@ -89,7 +91,7 @@ def test_stein_against_mpmath(m, kappa):
                 lambda p, c=c, s=s: (mp.cos(p) - a) * mp.exp(k * (mp.cos(p) - c)) * (mp.sin(p) / s) ** (m - 2),
                 mp.linspace(theta, end, n + 1),
             )
-            assert float(y_of(m, kappa, t)) == pytest.approx(float(exact / s), rel=5e-14)
+            assert float(y_of(m, kappa, t)) == pytest.approx(float(exact / s), rel=5e-14, abs=0)
 
 
 def test_stein_closed_form_meets_the_quadrature():
@@ -161,7 +163,7 @@ def test_implicit_kappa_at_a_frozen_level(m):
             up, down = solved(mp.mpf(kappa) + h), solved(mp.mpf(kappa) - h)
             dtheta = float((up - down) / (2 * h))
         expected = dz @ (-np.sin(float(theta)) * mu + np.cos(float(theta)) * xi) * dtheta
-        assert float(pull(dz)[1]) == pytest.approx(expected, rel=1e-9)
+        assert float(pull(dz)[1]) == pytest.approx(expected, rel=1e-9, abs=0)
 
 
 @pytest.mark.parametrize("m", [2, 3, 4, 9])
@@ -287,19 +289,29 @@ def test_proposals_alone_would_be_biased():
 
 
 def test_variance_under_a_shifted_loss():
-    """Adding 100 to the loss leaves the implicit estimate as it is, and not the rejection estimate."""
-    plain, shifted = (estimates(5, 2, "implicit", shift)[2] for shift in (0.0, 100.0))
-    assert all(np.array_equal(a, b) for a, b in zip(plain, shifted, strict=True))
+    """Adding 100 to the loss leaves the implicit estimate as it is (it ignores the loss), not the rejection estimate."""
+    plain, shifted, lost = (estimates(5, 2, "implicit", shift)[2] for shift in (0.0, 100.0, math.nan))
+    assert all(np.array_equal(a, b) and np.array_equal(a, c) for a, b, c in zip(plain, shifted, lost, strict=True))
     plain, shifted = (estimates(5, 2, "rejection", shift)[2] for shift in (0.0, 100.0))
     assert shifted[0].std() > 10 * plain[0].std()
+
+
+@pytest.mark.parametrize("kappa", [1e-12, 0.99e-9, 1.01e-9, 1e-6, 1e-3, 0.5, 20.0, 1e6])
+def test_inverse_distribution_function_at_m_3(kappa):
+    """P(T <= t) = (1 - exp(-kappa t)) / (1 - exp(-2 kappa)) at the drawn level."""
+    with mp.workdps(50):
+        k = mp.mpf(kappa)
+        for level in (1e-12, 0.3, 0.9):
+            exact = -mp.log1p(mp.mpf(level) * mp.expm1(-2 * k)) / k
+            assert radial_t(3, kappa, 1, level)[0] == pytest.approx(float(exact), rel=1e-14, abs=0)
 
 
 def test_radial_noise_maps_to_t_and_its_complement():
     for m, closed, noise in ((3, 1, 0.3), (3, 0, 0.8), (8, 0, 2.5)):
         for kappa in (0.0, 1e-12, 1e-8, 2.0, 1e9):
             t, rest = radial_t(m, kappa, closed, noise)
-            assert t + rest == pytest.approx(2.0, rel=1e-15)
-    assert radial_t(3, 1e-9, 1, 0.3)[0] == pytest.approx(radial_t(3, 0.99e-9, 1, 0.3)[0], rel=1e-10)
+            assert t + rest == pytest.approx(2.0, rel=1e-15, abs=0)
+    assert radial_t(3, 1e-9, 1, 0.3)[0] == pytest.approx(radial_t(3, 0.99e-9, 1, 0.3)[0], rel=1e-10, abs=0)
 
 
 def test_leave_one_out():
