@@ -289,7 +289,7 @@ def test_proposals_alone_would_be_biased():
 
 
 def test_variance_under_a_shifted_loss():
-    """Adding 100 to the loss leaves the implicit estimate as it is (it ignores the loss), not the rejection estimate."""
+    """Adding 100 to the loss leaves the implicit estimate as it is (it ignores it), not the rejection estimate."""
     plain, shifted, lost = (estimates(5, 2, "implicit", shift)[2] for shift in (0.0, 100.0, math.nan))
     assert all(np.array_equal(a, b) and np.array_equal(a, c) for a, b, c in zip(plain, shifted, lost, strict=True))
     plain, shifted = (estimates(5, 2, "rejection", shift)[2] for shift in (0.0, 100.0))
