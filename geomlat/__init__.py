@@ -9,15 +9,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from geomlat import backends, data, distributions, evaluate, grad, nn, optim, random, special
+    from geomlat import backends, data, distributions, evaluate, grad, manifolds, nn, optim, random, special
     from geomlat.distributions import Normal, SphericalUniform, VonMisesFisher, kl_divergence, kl_divergence_vjp
     from geomlat.grad import gradcheck
+    from geomlat.manifolds import Euclidean, Sphere
 
 __version__ = "0.1.0"
 
-_SUBMODULES = ("backends", "data", "distributions", "evaluate", "grad", "nn", "optim", "random", "special")
+_SUBMODULES = ("backends", "data", "distributions", "evaluate", "grad", "manifolds", "nn", "optim", "random", "special")
 _HOMES = {
+    "Euclidean": "manifolds",
     "Normal": "distributions",
+    "Sphere": "manifolds",
     "SphericalUniform": "distributions",
     "VonMisesFisher": "distributions",
     "gradcheck": "grad",
@@ -26,7 +29,9 @@ _HOMES = {
 }
 
 __all__ = [
+    "Euclidean",
     "Normal",
+    "Sphere",
     "SphericalUniform",
     "VonMisesFisher",
     "backends",
@@ -37,6 +42,7 @@ __all__ = [
     "gradcheck",
     "kl_divergence",
     "kl_divergence_vjp",
+    "manifolds",
     "nn",
     "optim",
     "random",

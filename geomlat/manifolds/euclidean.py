@@ -172,7 +172,7 @@ class Euclidean(Embedded):
         def pull(dy: Any) -> tuple[Any, ...]:
             if dy is None:
                 return None, None
-            dpoints = w[..., None] * dy[..., None, :]
+            dpoints = sum_to(w[..., None] * dy[..., None, :], points.shape)
             if not given:
                 return dpoints, None
             dw = dot(xp, points - y[..., None, :], dy[..., None, :])

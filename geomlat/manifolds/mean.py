@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import array_api_compat
+import numpy as np
 
 from geomlat.backends import floating, is_host, namespace
 from geomlat.manifolds.vectors import direction, dot, length
@@ -45,7 +46,7 @@ class MeanStatus(NamedTuple):
 
 
 def normalised(xp: Any, points: Array, weights: Array | None, ambient: int) -> Array:
-    """The weights as an array of the points' batch shape that sums to one along its last axis.
+    """The weights, broadcast with the points' batch shape, so that they sum to one along the last axis.
 
     Raises
     ------
@@ -59,7 +60,7 @@ def normalised(xp: Any, points: Array, weights: Array | None, ambient: int) -> A
     if weights is None:
         ones = xp.ones_like(points[(..., *(0,) * ambient)])
         return ones / shape[-1]
-    weights = xp.broadcast_to(weights, shape)
+    weights = xp.broadcast_to(weights, np.broadcast_shapes(shape, weights.shape))
     return weights / xp.sum(weights, axis=-1, keepdims=True)
 
 

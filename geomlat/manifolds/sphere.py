@@ -299,7 +299,7 @@ class Sphere(Embedded):
 
 
 def _chords(xp: Any, x: Array, y: Array) -> tuple[Array, ...]:
-    # near = sqrt(|x - y|^2 - d^2) and far = sqrt(|x + y|^2 - d^2), (x - y) / near, (x + y) / far, d / near, d / far;
+    # near = sqrt(|x - y|^2 - d^2), far = sqrt(|x + y|^2 - d^2), (x - y) / near, (x + y) / far, d / near and d / far;
     # the quotients are zero where they have no limit.
     a, b = length(xp, x - y), length(xp, x + y)
     p, q = direction(xp, x - y, a), direction(xp, x + y, b)

@@ -41,7 +41,7 @@ def batch_shape(*arrays: Array, events: int = 1) -> tuple[int, ...]:
 
 def spread(xp: Any, a: Array, shape: tuple[int, ...]) -> Array:
     """A fresh array: ``a`` repeated to ``shape``."""
-    return xp.asarray(xp.broadcast_to(a, shape), copy=True)[()]
+    return xp.broadcast_to(a, shape) * 1
 
 
 def store(y: Array, out: Array | None) -> Array:
