@@ -82,7 +82,7 @@ def vae(
     prior
         ``"standard"``: the uniform law on a sphere, N(0, I) on R^n.
     latent_options
-        For a sphere ``kappa_shift`` (0; the literature's +1) and ``estimator`` (``"implicit"``).
+        For a sphere ``kappa_shift`` (0; the literature's +1), ``kappa_start`` and ``estimator`` (``"implicit"``).
 
     Raises
     ------

@@ -112,6 +112,13 @@ def test_gradient_with_kappa_shift():
     check(model, x, at_frozen_noise(model, x))
 
 
+def test_kappa_starts_where_it_is_told():
+    x = np.zeros((1, 5))
+    for option, start in (({}, 30.0), ({"kappa_start": 4.0}, np.log1p(np.exp(4.0)))):
+        model = vae(5, latent="s3", hidden=(4,), **option)
+        np.testing.assert_allclose(model.encode(model.init(rng=0), x).kappa, start, rtol=1e-12)
+
+
 def test_free_bits_stop_the_rate_and_its_gradient():
     x = data("bernoulli")
     free = vae(5, latent="s2", hidden=(4, 3), activation="tanh", free_bits=100.0)
