@@ -9,37 +9,42 @@ import numpy as np
 from geomlat.backends import to_host
 
 
-def factorised_baseline(train: Any, test: Any, likelihood: str = "bernoulli", *, trials: int = 16) -> np.ndarray:
+def factorised_baseline(train: Any, test: Any, likelihood: Any = "bernoulli") -> np.ndarray:
     """Log-likelihood ``(n_test,)`` in nats of an independent-pixel model fitted to ``train``.
 
-    Each pixel ``j`` has its Laplace-smoothed frequency ``f_j = (sum_i x_ij + 1) / (n T + 2)`` with ``T`` trials (one
-    for ``"bernoulli"``), and ``log p(x) = sum_j [log C(T, x_j) + x_j log f_j + (T - x_j) log(1 - f_j)]``.
+    Each pixel ``j`` has its Laplace-smoothed frequency ``f_j = (sum_i x_ij + 1) / (n T + 2)`` with ``T`` trials, and
+    ``log p(x) = sum_j [log C(T, x_j) + x_j log f_j + (T - x_j) log(1 - f_j)]``.
 
     Parameters
     ----------
     train, test
-        ``(n, pixels)``: 0/1 (or grey levels in [0, 1], then a cross-entropy and no density) for ``"bernoulli"``;
-        counts ``0..trials`` for ``"binomial"``.
+        ``(n, pixels)`` counts ``0..T``; grey levels in [0, 1] at ``T = 1`` give a cross-entropy and no density.
     likelihood
-        ``"bernoulli"`` or ``"binomial"``.
-    trials
-        Number of trials per pixel of the binomial: 16 for scikit-learn's digits.
+        ``"bernoulli"``, ``"binomial:16"`` (16 trials: scikit-learn's digits), or an object with ``trials``.
     """
-    if likelihood not in ("bernoulli", "binomial"):
-        msg = f"likelihood must be 'bernoulli' or 'binomial', got {likelihood!r}"
-        raise ValueError(msg)
-    total = trials if likelihood == "binomial" else 1
+    total = _trials(likelihood)
     train, test = _pixels(train, total, "train"), _pixels(test, total, "test")
     if train.shape[1] != test.shape[1]:
         msg = f"train and test must have the same number of pixels, got {train.shape[1]} and {test.shape[1]}"
         raise ValueError(msg)
     f = (train.sum(axis=0) + 1.0) / (len(train) * total + 2.0)
     log_p: np.ndarray = test @ np.log(f) + (total - test) @ np.log1p(-f)
-    if likelihood == "binomial":
+    if total > 1:
         from scipy.special import gammaln
 
         log_p += (gammaln(total + 1.0) - gammaln(test + 1.0) - gammaln(total - test + 1.0)).sum(axis=1)
     return log_p
+
+
+def _trials(likelihood: Any) -> int:
+    name, _, number = likelihood.partition(":") if isinstance(likelihood, str) else ("", "", "")
+    if name == "bernoulli" and not number:
+        return 1
+    trials = int(number) if name == "binomial" and number.isdecimal() else getattr(likelihood, "trials", 0)
+    if trials < 1:
+        msg = f"likelihood must be 'bernoulli', 'binomial:N' or an object with trials, got {likelihood!r}"
+        raise ValueError(msg)
+    return int(trials)
 
 
 def _pixels(pixels: Any, total: int, name: str) -> np.ndarray:

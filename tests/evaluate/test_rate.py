@@ -1,6 +1,7 @@
 """Averages, rate and distortion, active units and the factorised baseline against direct formulas."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -49,16 +50,17 @@ def test_binomial_baseline_is_the_smoothed_frequency():
     train[:, 2] = 0
     f = (train.sum(0) + 1) / (30 * 16 + 2)
     expected = binom(16, f).logpmf(test).sum(1)
-    np.testing.assert_allclose(factorised_baseline(train, test, "binomial"), expected, rtol=1e-12)
+    np.testing.assert_allclose(factorised_baseline(train, test, "binomial:16"), expected, rtol=1e-12)
     f = ((train > 8).sum(0) + 1) / 32
     expected = binom(1, f).logpmf(test > 8).sum(1)
+    np.testing.assert_allclose(factorised_baseline(train > 8, test > 8, "binomial:1"), expected, rtol=1e-12)
     np.testing.assert_allclose(factorised_baseline(train > 8, test > 8), expected, rtol=1e-12)
 
 
 def test_baseline_normalises_over_all_images():
     train = np.array([[0, 1], [0, 2], [0, 3]])
     images = np.array([(i, j) for i in range(4) for j in range(4)])
-    assert np.exp(factorised_baseline(train, images, "binomial", trials=3)).sum() == pytest.approx(1.0, rel=1e-13)
+    assert np.exp(factorised_baseline(train, images, SimpleNamespace(trials=3))).sum() == pytest.approx(1.0, rel=1e-13)
 
 
 @pytest.mark.parametrize(
@@ -66,10 +68,11 @@ def test_baseline_normalises_over_all_images():
     [
         (np.ones((2, 2)), np.ones((2, 3)), "bernoulli", "same number of pixels"),
         (np.full((2, 2), 2), np.ones((2, 2)), "bernoulli", r"train must lie in \[0, 1\]"),
-        (np.ones((2, 2)), np.full((2, 2), -1), "binomial", r"test must lie in \[0, 16\]"),
+        (np.ones((2, 2)), np.full((2, 2), -1), "binomial:16", r"test must lie in \[0, 16\]"),
         (np.ones((2, 2)), np.full((2, 2), np.nan), "bernoulli", "test must lie"),
         (np.ones(2), np.ones((2, 2)), "bernoulli", "train must have shape"),
-        (np.ones((2, 2)), np.ones((2, 2)), "gauss", "'bernoulli' or 'binomial', got 'gauss'"),
+        (np.ones((2, 2)), np.ones((2, 2)), "gauss", "or an object with trials, got 'gauss'"),
+        (np.ones((2, 2)), np.ones((2, 2)), "binomial", "or an object with trials, got 'binomial'"),
     ],
 )
 def test_baseline_input_is_checked(train, test, likelihood, message):
