@@ -9,14 +9,26 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from geomlat import backends, data, distributions, evaluate, grad, manifolds, nn, optim, random, special
+    from geomlat import backends, data, distributions, evaluate, grad, manifolds, nn, optim, plot, random, special
     from geomlat.distributions import Normal, SphericalUniform, VonMisesFisher, kl_divergence, kl_divergence_vjp
     from geomlat.grad import gradcheck
     from geomlat.manifolds import Euclidean, Sphere
 
 __version__ = "0.1.0"
 
-_SUBMODULES = ("backends", "data", "distributions", "evaluate", "grad", "manifolds", "nn", "optim", "random", "special")
+_SUBMODULES = (
+    "backends",
+    "data",
+    "distributions",
+    "evaluate",
+    "grad",
+    "manifolds",
+    "nn",
+    "optim",
+    "plot",
+    "random",
+    "special",
+)
 _HOMES = {
     "Euclidean": "manifolds",
     "Normal": "distributions",
@@ -45,6 +57,7 @@ __all__ = [
     "manifolds",
     "nn",
     "optim",
+    "plot",
     "random",
     "special",
 ]

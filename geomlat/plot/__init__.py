@@ -9,7 +9,7 @@ from geomlat.plot.comparison import Panel, comparison
 from geomlat.plot.curves import training_curves
 from geomlat.plot.distribution import von_mises_fisher
 from geomlat.plot.images import decoded, reconstructions, sample_grid
-from geomlat.plot.latent import latent, latent_globe
+from geomlat.plot.latent_space import latent, latent_globe
 from geomlat.plot.sphere import from_degrees, hammer, hammer_inverse
 from geomlat.plot.style import save
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from geomlat.plot.images import Decode, Shape, draw_decoded
-from geomlat.plot.latent import draw_latent, known, latent_axes
+from geomlat.plot.latent_space import draw_latent, known, latent_axes
 from geomlat.plot.style import canvas, headline
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ class Panel:
 
 def comparison(panels: Mapping[str, Panel], labels: Any, shape: Shape, *, ink: bool = True, title: str = "") -> Figure:
     """A column for each named model: latent points coloured by ``labels`` ``(n,)`` above the decoded latent space."""
+    if not panels:
+        msg = "comparison needs at least one panel"
+        raise ValueError(msg)
     wide = [7.2 if known(p.space) == "s2" else 4.2 for p in panels.values()]
     figure = canvas(sum(wide) + 0.6, 8.4)
     headline(figure, title)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -53,7 +51,7 @@ def training_curves(histories: History | Mapping[str, History], *, title: str = 
     Parameters
     ----------
     histories
-        A history, or several by name. A history is a path to ``history.jsonl`` or a list of its rows:
+        A history, or several by name. A history is the folder of a run, which holds ``history.jsonl``, or its rows:
         ``{"epoch": 1, "loss": ..., "validation": {"loss": ..., "reconstruction": ..., "kl": ...}, "beta": ...}``;
         ``validation`` may be None, and a panel for which no run has values is left out.
     """
@@ -78,9 +76,9 @@ def training_curves(histories: History | Mapping[str, History], *, title: str = 
 def _rows(history: History) -> Sequence[Row]:
     if not isinstance(history, str | os.PathLike):
         return history
-    lines = Path(history).read_text(encoding="utf-8").splitlines(keepends=True)
-    # A run that was killed while writing leaves its last line without an end.
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+    from geomlat.train import read_history
+
+    return read_history(history)
 
 
 def _value(row: Row, path: tuple[str, ...]) -> float:

@@ -33,7 +33,7 @@ def von_mises_fisher(kappas: Sequence[float] = (0.0, 1.0, 100.0), *, n: int = 20
         _cloud(axes[0, i], q, x, kappa)
         _angles(axes[1, i], q, np.degrees(2 * np.arctan2(_norm(x - mu), _norm(x + mu))), mu)
     axes[1, 0].set_ylabel("density per degree", fontsize=9, color=INK)
-    axes[1, 0].legend(frameon=False, fontsize=8, labelcolor=GREY)
+    axes[1, -1].legend(frameon=False, fontsize=8, labelcolor=GREY)
     return figure
 
 

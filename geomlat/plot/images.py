@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geomlat.backends import to_host
-from geomlat.plot.latent import known
+from geomlat.plot.latent_space import known
 from geomlat.plot.sphere import HALF_HEIGHT, HALF_WIDTH, hammer_inverse
 from geomlat.plot.style import GREY, LINE, bare, canvas, dress, headline
 
@@ -50,7 +50,11 @@ def tiled(images: np.ndarray, columns: int, gap: int = 1) -> np.ndarray:
 
 def sample_grid(x: Any, shape: Shape, *, columns: int = 10, ink: bool = True, title: str = "") -> Figure:
     """Images ``(n, pixels)`` in rows of ``columns``."""
-    board = tiled(images_of(x, shape), columns)
+    images = images_of(x, shape)
+    if not len(images):
+        msg = f"a sample grid needs at least one image, got rows of shape {to_host(x).shape}"
+        raise ValueError(msg)
+    board = tiled(images, columns)
     figure = canvas(7.0, 7.0 * board.shape[0] / board.shape[1] + 0.4)
     ax = figure.add_subplot()
     _show(ax, board, ink)

@@ -1,0 +1,5 @@
+"""matplotlib, or no tests here."""
+
+import pytest
+
+pytest.importorskip("matplotlib")
