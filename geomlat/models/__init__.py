@@ -96,7 +96,7 @@ def vae(
     family = _latent(latent, hidden[-1], **latent_options)
     density = _likelihood(likelihood)
     return VAE(
-        posterior=Posterior(MLP((n_features, *hidden), activation=activation, final=activation), family),
+        posterior=Posterior(MLP((n_features, *hidden), activation=activation, final=activation), family, density.unit),
         decoder=MLP((family.width, *reversed(hidden), density.width(n_features)), activation=activation),
         likelihood=density,
         prior=family.standard_prior,
@@ -122,6 +122,7 @@ def autoencoder(
         encoder=MLP((n_features, *hidden, code.dim), activation=activation),
         decoder=MLP((code.dim, *reversed(hidden), density.width(n_features)), activation=activation),
         likelihood=density,
+        unit=density.unit,
     )
 
 

@@ -28,11 +28,15 @@ class Code:
 
 @dataclass(frozen=True, eq=False)
 class Autoencoder(Estimator):
-    """An autoencoder of rows ``(n, n_features)`` with a Euclidean code; its loss is the reconstruction alone."""
+    """An autoencoder of rows ``(n, n_features)`` with a Euclidean code; its loss is the reconstruction alone.
+
+    The encoder sees ``x / unit``.
+    """
 
     encoder: MLP
     decoder: MLP
     likelihood: Binomial | Gaussian
+    unit: float = 1.0
 
     @property
     def n_features(self) -> int:
@@ -48,7 +52,7 @@ class Autoencoder(Estimator):
     ) -> tuple[Array, Callable[[Params], None]]:
         """The batch mean of ``-log p(x | code)``, and ``pull(g)``; there is no rate for ``beta`` to weigh."""
         p, n = self.view(theta), x.shape[0]
-        z, pull_encoder = self.encoder.vjp(p, x)
+        z, pull_encoder = self.encoder.vjp(p, x / self.unit)
         out, pull_decoder = self.decoder.vjp(p, z)
         nll, pull_nll = self.likelihood.nll_vjp(out, x)
         xp = namespace(nll)
@@ -65,7 +69,7 @@ class Autoencoder(Estimator):
 
     def encode(self, theta: Array, x: Array) -> Code:
         """The code of each row."""
-        return Code(self.encoder.vjp(self.view(theta), x)[0])
+        return Code(self.encoder.vjp(self.view(theta), x / self.unit)[0])
 
     def decode(self, theta: Array, z: Array) -> Array:
         """The reconstruction at each code."""

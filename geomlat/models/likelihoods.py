@@ -29,6 +29,11 @@ class Binomial:
 
     trials: int
 
+    @property
+    def unit(self) -> float:
+        """The size of the data: ``x / unit`` is of order one."""
+        return float(self.trials)
+
     def width(self, n_features: int) -> int:
         """One log-odds for each feature."""
         return n_features
@@ -87,6 +92,11 @@ class Gaussian:
         if not self.sd > 0:
             msg = f"Gaussian needs sd > 0, got {self.sd}"
             raise ValueError(msg)
+
+    @property
+    def unit(self) -> float:
+        """Real values are taken as they are."""
+        return 1.0
 
     def width(self, n_features: int) -> int:
         """One mean for each feature."""

@@ -27,18 +27,29 @@ Array = Any
 
 @dataclass(frozen=True, eq=False)
 class Posterior(Layer):
-    """``q(z | x)``: a network and the latent family that reads its output."""
+    """``q(z | x)``: a network and the latent family that reads its output.
+
+    Parameters
+    ----------
+    network, latent
+        Its two halves.
+    unit
+        The network sees ``x / unit``, the likelihood ``x`` itself. Counts 0..16 fed to it as they are cost a Gaussian
+        latent some 13 nats on the digits.
+    """
 
     network: MLP
     latent: GaussianLatent | VonMisesFisherLatent
+    unit: float = 1.0
 
     def vjp(self, p: Params, x: Array) -> tuple[Any, Callable[..., Array]]:
         """The posterior of each row, and ``pull(dq, g, inputs=True) -> dx``; data need no ``dx``."""
-        h, pull_network = self.network.vjp(p, x)
+        h, pull_network = self.network.vjp(p, x / self.unit)
         q, pull_latent = self.latent.vjp(p, h)
 
         def pull(dq: Any, g: Params, *, inputs: bool = True) -> Array:
-            return pull_network(pull_latent(dq, g), g, inputs=inputs)
+            dx = pull_network(pull_latent(dq, g), g, inputs=inputs)
+            return dx / self.unit if inputs else dx
 
         return q, pull
 

@@ -250,3 +250,17 @@ def test_leave_one_out_is_used():
     """Adding a constant to the loss must not change the rejection gradient: its baseline is leave-one-out."""
     cost = np.array([1.0, 5.0, 2.0])
     np.testing.assert_allclose(leave_one_out(cost), leave_one_out(cost + 100))
+
+
+def test_networks_see_counts_in_their_unit():
+    x, g = data("bernoulli"), np.random.default_rng(2)
+    plain, counts = (vae(5, latent="s2", hidden=(4,), likelihood=name) for name in ("bernoulli", "binomial:16"))
+    theta, dmu = plain.init(rng=1), g.standard_normal((6, 3))
+    q, pull = plain.posterior.vjp(plain.view(theta), x)
+    r, pull_counts = counts.posterior.vjp(counts.view(theta), 16 * x)
+    np.testing.assert_allclose(r.mu, q.mu, rtol=1e-14)
+    dx = pull((dmu, None), plain.view(np.zeros_like(theta)))
+    np.testing.assert_allclose(16 * pull_counts((dmu, None), counts.view(np.zeros_like(theta))), dx, rtol=1e-12)
+    plain, counts = (autoencoder(5, hidden=(4,), likelihood=name) for name in ("bernoulli", "binomial:16"))
+    theta = plain.init(rng=1)
+    np.testing.assert_allclose(counts.encode(theta, 16 * x).point, plain.encode(theta, x).point, rtol=1e-14)
