@@ -26,7 +26,8 @@ ORDER = [
     {"flows"},
     {"models", "data"},
     {"plot", "interop", "testing"},
-    {"cli", "__main__"},
+    {"", "__version__"},
+    {"cli"},
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 # Compiled code for one target each; loaded by the first kernel call.

@@ -1,0 +1,110 @@
+"""The arguments of the command line, with the help a newcomer reads."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import NoReturn
+
+import geomlat
+
+_TRAIN = """\
+Train a model on a data set and leave a run folder: checkpoints, the history, a table of scores, pictures.
+
+With no options, `geomlat train svae` trains a hyperspherical variational autoencoder (von Mises-Fisher latent on the
+sphere S^2) on scikit-learn's handwritten digits, then its Gaussian twin on the plane, and compares both with pixels
+drawn independently. It takes about a minute or two on two cores.
+
+models:
+  svae   hyperspherical variational autoencoder; --latent s1, s2, s3, ... (the number is the sphere's dimension)
+  nvae   variational autoencoder with a diagonal Gaussian latent; --latent e1, e2, ...
+  ae     plain autoencoder; --latent e1, e2, ...
+"""
+_TRAIN_END = """\
+Ctrl-C stops a run after a checkpoint; the same command with --resume continues it to the same numbers, bit for bit.
+
+examples:
+  geomlat train svae
+  geomlat train svae --data mnist --latent s5 --epochs 100 --out runs/mnist-s5
+  geomlat train svae --resume --out runs/mnist-s5 --epochs 200
+"""
+_DATA = """\
+List the data sets, or load one and describe it.
+
+Files are looked for below the folder named by the environment variable GEOMLAT_DATA, then in the cache, then
+downloaded into the cache; every file is checked against its SHA-256. Below GEOMLAT_DATA:
+  mnist/{train,t10k}-{images-idx3,labels-idx1}-ubyte.gz
+  mnist_binarized/binarized_mnist_packbits.npz (train, valid, test: rows of 98 packed bytes)
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see `{self.prog} --help`)\n")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser; each command's name is left in ``args.command``."""
+    parser = _Parser(prog="geomlat", description="Train, evaluate and look at small generative models.")
+    parser.add_argument("--version", action="version", version=f"geomlat {geomlat.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_train(_command(commands, "train", "train a model and leave a run folder", _TRAIN, _TRAIN_END))
+    evaluate = _command(commands, "evaluate", "score the models of a run folder on its test split")
+    _add_folder(evaluate)
+    evaluate.add_argument("--samples", type=int, default=500, help="importance samples for each row (default: 500)")
+    sample = _command(commands, "sample", "draw from the models of a run folder", _SAMPLE)
+    _add_folder(sample)
+    sample.add_argument("-n", type=int, default=64, help="how many rows (default: 64)")
+    sample.add_argument("--seed", type=int, default=0, help="seed of the draws (default: 0)")
+    _add_folder(_command(commands, "plot", "draw the pictures of a run folder again"))
+    data = _command(commands, "data", "list the data sets, or fetch one", _DATA)
+    data.add_argument("name", nargs="?", metavar="NAME", help="a data set; without it, list them all")
+    return parser
+
+
+_SAMPLE = "Draw from each model of a run folder that has a prior; writes MODEL/samples.npy and a picture of them."
+
+
+def _command(commands: argparse._SubParsersAction, name: str, brief: str, text: str = "", end: str = "") -> _Parser:  # type: ignore[type-arg]
+    parser: _Parser = commands.add_parser(
+        name,
+        help=brief,
+        description=text or f"{brief[0].upper()}{brief[1:]}.",
+        epilog=end,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    return parser
+
+
+def _add_folder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="DIR", help="the folder that `geomlat train` left")
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", choices=("svae", "nvae", "ae"), help="what to train")
+    data = parser.add_argument_group("what")
+    data.add_argument("--data", metavar="NAME", help="a name that `geomlat data` lists (default: digits)")
+    data.add_argument("--latent", metavar="SPACE", help="s2 is the sphere S^2, e2 the plane (default: s2, or e2)")
+    data.add_argument("--hidden", type=_widths, metavar="N,N", help="hidden widths (default: by data set)")
+    data.add_argument("--kappa-shift", type=float, metavar="C", help="svae: kappa = softplus + C (default: 0)")
+    data.add_argument("--alone", action="store_true", default=None, help="svae: do not train the Gaussian twin")
+    how = parser.add_argument_group("how")
+    how.add_argument("--epochs", type=int, metavar="N", help="passes over the data (default: by data set)")
+    how.add_argument("--batch-size", type=int, metavar="N", help="rows of a step (default: 64)")
+    how.add_argument("--learning-rate", type=float, metavar="R", help="of Adam (default: 1e-3)")
+    how.add_argument("--beta", type=float, metavar="B", help="weight of the KL term (default: 1)")
+    how.add_argument("--warmup", type=int, metavar="N", help="epochs over which that weight grows from 0")
+    how.add_argument("--free-bits", type=float, metavar="NATS", help="KL that costs nothing (default: 0)")
+    how.add_argument("--patience", type=int, metavar="N", help="stop after N epochs without a better validation loss")
+    how.add_argument("--seed", type=int, metavar="S", help="the same seed gives the same run (default: 0)")
+    where = parser.add_argument_group("where")
+    where.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: a new one below runs/)")
+    where.add_argument("--resume", action="store_true", help="continue the run in DIR, or the last one without --out")
+
+
+def _widths(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(word) for word in text.split(","))
+    except ValueError:
+        msg = f"expected widths such as 256,128, got {text!r}"
+        raise argparse.ArgumentTypeError(msg) from None

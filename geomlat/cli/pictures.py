@@ -1,0 +1,76 @@
+"""The pictures of a run: the latent space, what it decodes to, reconstructions, samples, training curves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from geomlat import plot
+from geomlat.cli.runs import NAMES, Run
+from geomlat.data import Dataset
+from geomlat.random import stream
+from geomlat.train import read_history
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_DRAWN = ("s1", "s2", "e2")
+_POINTS = 3000
+
+
+def draw(folder: Path, run: Run, trained: dict[str, Any], dataset: Dataset) -> list[Path]:
+    """Write every picture that suits the run and return their paths; of latent spaces S^1, S^2 and R^2 have one."""
+    paths = []
+    for member, model in trained.items():
+        for name, figure in _of_model(run, member, model, dataset):
+            paths.append(plot.save(figure, folder / member / f"{name}.png"))
+    if len(trained) > 1 and dataset.image_shape and all(run.members[m] in _DRAWN for m in trained):
+        paths.append(plot.save(_comparison(run, trained, dataset), folder / "comparison.png"))
+    histories = {NAMES[m]: read_history(folder / m) for m in trained}
+    paths.append(plot.save(plot.training_curves(histories, title=dataset.name), folder / "training.png"))
+    if run.model == "svae":
+        paths.append(plot.save(plot.von_mises_fisher(rng=run.seed), folder / "von-mises-fisher.png"))
+    return paths
+
+
+def draw_rows(path: Path, rows: Any, dataset: Dataset, name: str) -> Path:
+    """Rows of an image data set as a grid of images."""
+    assert dataset.image_shape is not None
+    title = f"{name}: samples, {dataset.name}"
+    return plot.save(plot.sample_grid(rows, dataset.image_shape, columns=10, title=title), path)
+
+
+def _comparison(run: Run, trained: dict[str, Any], dataset: Dataset) -> Figure:
+    assert dataset.image_shape is not None
+    x, labels = _test_rows(run, dataset)
+    panels = {
+        NAMES[m]: plot.Panel(model.transform(x), model.inverse_transform, run.members[m])
+        for m, model in trained.items()
+    }
+    return plot.comparison(panels, labels, dataset.image_shape, title=dataset.name)
+
+
+def _test_rows(run: Run, dataset: Dataset) -> tuple[Any, Any]:
+    x = dataset.prepare(dataset.test[:_POINTS], rng=stream(run.seed).child("test", "data"))
+    return x, None if dataset.test_labels is None else dataset.test_labels[:_POINTS]
+
+
+def _of_model(run: Run, member: str, model: Any, dataset: Dataset) -> Iterator[tuple[str, Figure]]:
+    space, title = run.members[member], f"{NAMES[member]}, {dataset.name}"
+    x, labels = _test_rows(run, dataset)
+    if space in _DRAWN:
+        z = model.transform(x)
+        yield "latent", plot.latent(z, labels, space=space, title=f"{title}: test rows in the latent space")
+        if space == "s2":
+            yield "globe", plot.latent_globe(z, labels, title=f"{title}: test rows on the sphere")
+    if dataset.image_shape is None:
+        return
+    shape = dataset.image_shape
+    if space in _DRAWN:
+        yield "decoded", plot.decoded(model.inverse_transform, shape, space=space, title=f"{title}: decoded")
+    seen = model.inverse_transform(model.transform(x[:24]))
+    yield "reconstructions", plot.reconstructions(x[:24], seen, shape, title=f"{title}: reconstructions")
+    if hasattr(model, "sample"):
+        rows = model.sample(60, rng=run.seed, mean=True)
+        yield "samples", plot.sample_grid(rows, shape, columns=10, title=f"{title}: means of samples from the prior")

@@ -1,0 +1,94 @@
+"""What a run is worth: the short table at its end, and ``metrics.json``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from geomlat.cli.runs import NAMES, Run
+from geomlat.data import Dataset
+from geomlat.evaluate import factorised_baseline, knn_accuracy, log_likelihood, mean_and_error
+from geomlat.random import stream
+
+METRICS = "metrics.json"
+_ROWS = 1000
+_HEADERS = ["model", "latent", "ELBO", "reconstruction", "KL", "log p(x)", "kNN"]
+
+
+def measure(run: Run, trained: dict[str, Any], dataset: Dataset, *, samples: int) -> dict[str, Any]:
+    """The scores of every model and of the factorised pixels on the test split, as plain data; nats per row."""
+    rng = stream(run.seed).child("test")
+    x = dataset.prepare(dataset.test, rng=rng.child("data"))
+    scores = {m: _score(model, x, dataset, samples, rng) for m, model in trained.items()}
+    if not dataset.likelihood.startswith("gaussian"):
+        train = dataset.prepare(dataset.train, rng=rng.child("train"))
+        mean, error = mean_and_error(factorised_baseline(train, x, dataset.likelihood))
+        scores["pixels"] = {"log_p": mean, "log_p_error": error}
+    return {"data": dataset.name, "rows": len(x), "samples": samples, "scores": scores}
+
+
+def table(run: Run, measured: dict[str, Any]) -> str:
+    """The scores as text."""
+    from tabulate import tabulate
+
+    rows = [[*_label(run, m), *_cells(score)] for m, score in measured["scores"].items()]
+    columns = tabulate(rows, _HEADERS, disable_numparse=True, stralign="right")
+    title = f"{measured['data']}: {measured['rows']} test rows, nats per row"
+    return f"{title}\n\n{columns}\n\n{_footnote(run, measured['samples'])}"
+
+
+def save(folder: Path, run: Run, measured: dict[str, Any]) -> str:
+    """Write the scores into the run folder, as JSON and as the table, which is returned."""
+    text = table(run, measured)
+    (folder / METRICS).write_text(json.dumps(measured, indent=2) + "\n")
+    (folder / "table.txt").write_text(text + "\n")
+    return text
+
+
+def _score(model: Any, x: np.ndarray, dataset: Dataset, samples: int, rng: Any) -> dict[str, float]:
+    totals: dict[str, float] = {}
+    for start in range(0, len(x), _ROWS):
+        block = x[start : start + _ROWS]
+        for name, value in model.report(model.theta, block, rng.child("noise", start)).items():
+            totals[name] = totals.get(name, 0.0) + float(value) * len(block) / len(x)
+    score = {"reconstruction": -totals["reconstruction"]}
+    if "kl" in totals:
+        found = log_likelihood(model, model.theta, x, samples=samples, rng=rng)
+        score |= {"elbo": -totals["loss"], "kl": totals["kl"], "log_p": found.mean, "log_p_error": found.standard_error}
+        score |= {"effective_samples": found.effective_samples_mean}
+    if dataset.train_labels is not None:
+        score["knn"] = _knn(model, x, dataset, rng)
+    return score
+
+
+def _knn(model: Any, x: np.ndarray, dataset: Dataset, rng: Any) -> float:
+    z = model.transform(dataset.prepare(dataset.train, rng=rng.child("train")))
+    metric = model.posterior.latent.manifold.pairwise_dist if hasattr(model, "posterior") else None
+    return knn_accuracy(z, dataset.train_labels, model.transform(x), dataset.test_labels, pairwise_dist=metric)
+
+
+def _label(run: Run, member: str) -> tuple[str, str]:
+    if member == "pixels":
+        return "independent pixels", "none"
+    space, n = run.members[member][0], run.members[member][1:]
+    return NAMES[member], f"{'S' if space == 's' else 'R'}^{n}"
+
+
+def _cells(score: dict[str, float]) -> list[str]:
+    def number(name: str, digits: int = 2) -> str:
+        return f"{score[name]:.{digits}f}" if name in score else ""
+
+    log_p = f"{score['log_p']:.2f} +- {score['log_p_error']:.2f}" if "log_p" in score else ""
+    return [number("elbo"), number("reconstruction"), number("kl"), log_p, number("knn", 3)]
+
+
+def _footnote(run: Run, samples: int) -> str:
+    shift = f" + {run.kappa_shift:g}" if run.kappa_shift else ", without a floor"
+    kappa = f"kappa = softplus{shift}; " if run.model == "svae" else ""
+    return (
+        f"{kappa}log p(x): {samples} importance samples, +- its standard error over rows;\n"
+        "kNN: accuracy of 5 nearest neighbours in the latent space, by its own distance."
+    )

@@ -1,0 +1,140 @@
+"""Run folders: what was asked for (``run.json``), and one folder with checkpoints for each model."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from geomlat import models
+from geomlat.data import Dataset
+from geomlat.train import CheckpointError
+
+RUN = "run.json"
+NAMES = {"svae": "S-VAE", "nvae": "N-VAE", "ae": "AE"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """The settings of a run; with the seed they determine every number in it."""
+
+    model: str
+    data: str = "digits"
+    latent: str = "s2"
+    hidden: tuple[int, ...] = (256, 128)
+    kappa_shift: float = 0.0
+    alone: bool = False
+    epochs: int = 100
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    beta: float = 1.0
+    warmup: int = 10
+    free_bits: float = 0.0
+    patience: int | None = None
+    seed: int = 0
+
+    @property
+    def members(self) -> dict[str, str]:
+        """The models to train and their latent spaces: an S-VAE brings its Gaussian twin of the same dimension."""
+        twin = {"nvae": f"e{self.latent[1:]}"} if self.model == "svae" and not self.alone else {}
+        return {self.model: self.latent, **twin}
+
+    def build(self, member: str, dataset: Dataset) -> Any:
+        """A model as a description, not trained."""
+        shape: dict[str, Any] = {
+            "latent": self.members[member],
+            "hidden": self.hidden,
+            "likelihood": dataset.likelihood,
+        }
+        if member == "ae":
+            return models.autoencoder(dataset.n_features, **shape)
+        if member == "svae":
+            shape["kappa_shift"] = self.kappa_shift
+        return models.vae(dataset.n_features, free_bits=self.free_bits, **shape)
+
+
+# The number of epochs and the warm-up of a comfortable run; the hidden layers of a small image.
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "digits": {"hidden": (128, 64), "epochs": 500, "warmup": 30, "patience": 50},
+    "circle": {"hidden": (32,), "epochs": 100, "warmup": 10},
+}
+
+
+def resolve(args: Namespace) -> tuple[Path, Run]:
+    """The folder and the settings of ``geomlat train``, written down for a new run, read back for a resumed one.
+
+    Raises
+    ------
+    ValueError
+        If the folder already holds a run and ``--resume`` was not given, or the model and its latent do not match.
+    CheckpointError
+        If there is nothing to resume.
+    """
+    given = {f.name: v for f in fields(Run) if (v := getattr(args, f.name, None)) is not None}
+    if args.resume:
+        folder = args.out or _latest(_stem(given))
+        run = replace(read(folder), **given)
+    else:
+        defaults = DEFAULTS.get(given.get("data", "digits"), {})
+        latent = {"latent": "s2" if args.model == "svae" else "e2"}
+        run = Run(**{**defaults, **latent, **given})
+        folder = args.out or _free(_stem(given))
+    if not run.latent.startswith("s" if run.model == "svae" else "e"):
+        msg = (
+            f"{run.model} needs --latent {'s1, s2, ...' if run.model == 'svae' else 'e1, e2, ...'}, got {run.latent!r}"
+        )
+        raise ValueError(msg)
+    if not args.resume and (folder / RUN).exists():
+        msg = f"{folder} already holds a run; continue it with --resume, or choose another --out"
+        raise ValueError(msg)
+    return folder, run
+
+
+def write(folder: Path, run: Run) -> None:
+    """Make the folder and write the settings of a run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / RUN).write_text(json.dumps(asdict(run), indent=2) + "\n")
+
+
+def read(folder: Path) -> Run:
+    """The settings of the run in a folder.
+
+    Raises
+    ------
+    CheckpointError
+        If the folder holds no run, or its settings cannot be read.
+    """
+    try:
+        settings = json.loads((folder / RUN).read_text())
+        return Run(**{**settings, "hidden": tuple(settings["hidden"])})
+    except FileNotFoundError:
+        msg = f"{folder} holds no run (there is no {RUN}); make one with `geomlat train`"
+        raise CheckpointError(msg) from None
+    except (ValueError, TypeError, KeyError) as failure:
+        msg = f"{folder / RUN} is damaged ({failure})"
+        raise CheckpointError(msg) from failure
+
+
+def fitted(folder: Path, run: Run) -> dict[str, Any]:
+    """The trained models of a run."""
+    return {member: models.load(folder / member) for member in run.members}
+
+
+def _stem(given: dict[str, Any]) -> str:
+    parts = [given["model"], given.get("data", "digits"), given.get("latent", ""), given.get("seed", "")]
+    return "-".join(str(p) for p in parts if p != "")
+
+
+def _free(stem: str) -> Path:
+    numbered = (Path("runs", stem if n == 1 else f"{stem}.{n}") for n in range(1, 10**6))
+    return next(path for path in numbered if not path.exists())
+
+
+def _latest(stem: str) -> Path:
+    found = [p.parent for p in Path("runs").glob(f"*/{RUN}") if f"{p.parent.name}.".startswith(f"{stem}.")]
+    if not found:
+        msg = f"there is no run to resume below runs/ named {stem}; say which with --out"
+        raise CheckpointError(msg)
+    return max(found, key=lambda p: (p / RUN).stat().st_mtime)

@@ -1,0 +1,259 @@
+"""The command line: a run from training to pictures, resuming, and one line for every mistake."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import geomlat
+from geomlat.cli import commands, main
+from geomlat.data import SETS
+from geomlat.train import load_checkpoint
+
+ENV = {**os.environ, "PYTHONPATH": str(Path(geomlat.__file__).parents[1])}
+QUICK = ["--data", "circle", "--hidden", "8", "--epochs", "2", "--warmup", "0"]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training alone: no pictures, few importance samples."""
+    monkeypatch.setattr(commands, "SAMPLES", 2)
+    monkeypatch.setattr(commands.pictures, "draw", lambda *_: [])
+
+
+def complaint(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    """The one line of an error, which has status 2."""
+    try:
+        status = main(argv)
+    except SystemExit as stop:
+        status = stop.code
+    err = capsys.readouterr().err
+    assert status == 2
+    assert err.endswith("\n")
+    assert err.count("\n") == 1
+    return err
+
+
+def flat(options: dict[str, str]) -> list[str]:
+    return [word for pair in options.items() for word in pair]
+
+
+def weights(folder: Path | str) -> np.ndarray:
+    return load_checkpoint(folder).theta
+
+
+@pytest.mark.parametrize("model", ["svae", "nvae", "ae"])
+def test_a_run_leaves_scores_checkpoints_and_pictures(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", model, "--epochs", "2", "--hidden", "16", "--out", "run"]) == 0
+    members = {"svae": {"svae", "nvae"}, "nvae": {"nvae"}, "ae": {"ae"}}[model]
+    assert {p.parent.name for p in Path("run").glob("*/checkpoint.safetensors")} == members
+    for member in members:
+        names = {p.stem for p in Path("run", member).glob("*.png")}
+        assert names >= {"latent", "decoded", "reconstructions"}
+        assert ("samples" in names) == (member != "ae")
+    assert Path("run", "training.png").exists()
+    scores = json.loads(Path("run", "metrics.json").read_text())["scores"]
+    assert set(scores) == members | {"pixels"}
+    assert ("log_p" in scores[model]) == (model != "ae")
+    out = capsys.readouterr().out
+    assert "digits (counts 0..16): 1257 / 270 / 270 rows" in out
+    assert Path("run", "table.txt").read_text() in out
+
+
+def test_evaluate_sample_and_plot_read_a_run_again(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "svae", "--epochs", "1", "--hidden", "8", "--alone", "--out", "run"]) == 0
+    before = json.loads(Path("run", "metrics.json").read_text())
+    assert set(before["scores"]) == {"svae", "pixels"}
+    assert main(["evaluate", "run", "--samples", "7"]) == 0
+    after = json.loads(Path("run", "metrics.json").read_text())
+    assert after["samples"] == 7
+    assert after["scores"]["svae"]["elbo"] == before["scores"]["svae"]["elbo"]
+    assert after["scores"]["svae"]["log_p"] != before["scores"]["svae"]["log_p"]
+    Path("run", "svae", "latent.png").unlink()
+    assert main(["plot", "run"]) == 0
+    assert Path("run", "svae", "latent.png").exists()
+    draws = []
+    for seed in ("1", "1", "2"):
+        assert main(["sample", "run", "-n", "5", "--seed", seed]) == 0
+        draws.append(np.load("run/svae/samples.npy"))
+    assert draws[0].shape == (5, 64)
+    np.testing.assert_array_equal(draws[0], draws[1])
+    assert (draws[0] != draws[2]).any()
+    assert capsys.readouterr().err == ""
+
+
+def test_options_reach_the_run(brief: None) -> None:
+    options = {
+        "--seed": "3",
+        "--batch-size": "32",
+        "--learning-rate": "0.01",
+        "--beta": "0.5",
+        "--warmup": "1",
+        "--free-bits": "50",
+        "--kappa-shift": "1",
+        "--latent": "s3",
+        "--hidden": "9",
+        "--epochs": "3",
+    }
+    base = ["train", "svae", "--data", "circle", "--alone", "--patience", "9"]
+    quick = {"--epochs": "2", "--hidden": "8", "--warmup": "0", "--latent": "s1"}
+    assert main([*base, *flat(quick), "--out", "plain"]) == 0
+    for name, value in options.items():
+        changed = {**quick, name: value}
+        assert main([*base, *flat(changed), "--out", name.strip("-")]) == 0
+        one, other = weights(f"{name.strip('-')}/svae"), weights("plain/svae")
+        assert one.shape != other.shape or (one != other).any(), name
+    assert main([*base, *flat({**quick, "--epochs": "60", "--learning-rate": "0.1"}), "--out", "long"]) == 0
+    assert load_checkpoint("long/svae").training.epoch < 60
+
+
+def test_runs_are_repeatable_and_resume_to_the_same_bits(brief: None) -> None:
+    assert main(["train", "svae", *QUICK, "--epochs", "4", "--out", "whole"]) == 0
+    assert main(["train", "svae", *QUICK, "--out", "parts"]) == 0
+    assert main(["train", "svae", "--resume", "--epochs", "4", "--out", "parts"]) == 0
+    for member in ("svae", "nvae"):
+        np.testing.assert_array_equal(weights(f"parts/{member}"), weights(f"whole/{member}"))
+    assert json.loads(Path("parts/run.json").read_text())["epochs"] == 4
+    assert json.loads(Path("parts/metrics.json").read_text()) == json.loads(Path("whole/metrics.json").read_text())
+
+
+def test_without_out_runs_are_numbered_and_the_last_one_resumes(brief: None) -> None:
+    base = ["train", "nvae", *QUICK]
+    assert main(base) == 0
+    assert main(base) == 0
+    assert sorted(p.name for p in Path("runs").iterdir()) == ["nvae-circle", "nvae-circle.2"]
+    assert main([*base, "--epochs", "3", "--resume"]) == 0
+    epochs = [json.loads(Path("runs", n, "run.json").read_text())["epochs"] for n in ("nvae-circle", "nvae-circle.2")]
+    assert epochs == [2, 3]
+
+
+def test_ctrl_c_leaves_a_run_that_resumes(tmp_path: Path) -> None:
+    code = "import sys; from geomlat.cli import main; sys.exit(main(sys.argv[1:]))"
+    argv = ["train", "svae", *QUICK, "--epochs", "100000", "--out", "run"]
+    child = subprocess.Popen([sys.executable, "-c", code, *argv], stderr=subprocess.PIPE, text=True, env=ENV)
+    deadline = time.monotonic() + 60
+    while not (history := Path("run/svae/history.jsonl")).exists() or not history.stat().st_size:
+        assert child.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert err == "geomlat: interrupted; continue with: geomlat train svae --resume --out run\n"
+    reached = load_checkpoint("run/svae").training.epoch
+    assert main(["train", "svae", "--resume", "--out", "run", "--epochs", str(reached + 1), "--alone"]) == 0
+    assert load_checkpoint("run/svae").training.epoch == reached + 1
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["train", "vae"], "invalid choice: 'vae'"),
+        (["train", "svae", "--epochs", "many"], "argument --epochs: invalid int value"),
+        (["train", "svae", "--hidden", "a,b"], "expected widths such as 256,128, got 'a,b'"),
+        (["train", "svae", "--data", "mnits"], "unknown data set 'mnits'; there are digits"),
+        (["train", "svae", "--latent", "e2"], "svae needs --latent s1, s2, ..., got 'e2'"),
+        (["train", "nvae", "--latent", "s2"], "nvae needs --latent e1, e2, ..., got 's2'"),
+        (["train", "svae", "--latent", "s0"], "s0"),
+        (["train", "svae", "--epochs", "-1"], "epochs"),
+        (["train", "svae", "--batch-size", "0"], "batch_size"),
+        (["train", "svae", "--hidden", "0"], "hidden"),
+        (["train", "svae", "--resume"], "no run to resume below runs/"),
+        (["train", "svae", "--resume", "--out", "nowhere"], "nowhere holds no run"),
+        (["evaluate", "nowhere"], "nowhere holds no run"),
+        (["plot", "nowhere"], "nowhere holds no run"),
+        (["sample", "nowhere"], "nowhere holds no run"),
+        (["data", "mnits"], "unknown data set 'mnits'"),
+        ([], "required"),
+    ],
+)
+def test_mistakes_are_one_line(capsys: pytest.CaptureFixture[str], argv: list[str], message: str) -> None:
+    assert message in complaint(capsys, *argv)
+
+
+def test_what_a_folder_holds_is_never_overwritten_or_misread(brief: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "nvae", *QUICK, "--out", "run"]) == 0
+    assert "already holds a run" in complaint(capsys, "train", "nvae", *QUICK, "--out", "run")
+    assert "another run" in complaint(capsys, "train", "nvae", "--resume", "--out", "run", "--seed", "5")
+    assert "asked for 0 samples" in complaint(capsys, "sample", "run", "-n", "0")
+    whole = Path("run/nvae/checkpoint.safetensors").read_bytes()
+    Path("run/nvae/checkpoint.safetensors").write_bytes(whole[:-5])
+    for argv in (
+        ["evaluate", "run"],
+        ["plot", "run"],
+        ["sample", "run"],
+        ["train", "nvae", "--resume", "--out", "run"],
+    ):
+        assert "checkpoint" in complaint(capsys, *argv)
+    Path("run/run.json").write_text("{")
+    assert "run.json is damaged" in complaint(capsys, "evaluate", "run")
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="needs a user whom permissions bind")
+def test_an_unwritable_folder_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("shut").mkdir(mode=0o500)
+    assert "shut" in complaint(capsys, "train", "svae", *QUICK, "--out", "shut/run")
+
+
+def test_a_file_in_the_way_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("file").write_text("")
+    assert "file" in complaint(capsys, "train", "svae", *QUICK, "--out", "file/run")
+
+
+@pytest.mark.parametrize("module", ["matplotlib", "safetensors", "tabulate", "sklearn"])
+def test_missing_extras_are_named_with_the_command_that_installs_them(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    for name in [n for n in sys.modules if n.partition(".")[0] == module]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, module, None)
+    message = complaint(capsys, "train", "svae", "--epochs", "1")
+    assert f"needs {module}; run: pip install 'geomlat[train]'" in message
+    assert list(Path().iterdir()) == []
+
+
+def test_data_lists_and_describes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data"]) == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in listed] == list(SETS)
+    assert main(["data", "digits"]) == 0
+    assert "1257 / 270 / 270 rows" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [[], ["train"], ["evaluate"], ["sample"], ["plot"], ["data"]])
+def test_help(capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([*command, "--help"])
+    assert stop.value.code == 0
+    assert "usage: geomlat" in capsys.readouterr().out
+
+
+def test_help_is_quick_and_loads_no_numba() -> None:
+    code = "import sys; from geomlat.cli import main\ntry: main(['--help'])\nfinally: print('numba' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=ENV)
+    assert done.stdout.endswith("False\n")
+
+
+@pytest.mark.slow
+def test_the_main_job(capsys: pytest.CaptureFixture[str]) -> None:
+    began = time.monotonic()
+    assert main(["train", "svae"]) == 0
+    assert time.monotonic() - began < 120
+    scores = json.loads(Path("runs/svae-digits/metrics.json").read_text())["scores"]
+    for member in ("svae", "nvae"):
+        assert scores[member]["log_p"] > scores["pixels"]["log_p"] + 50
+        assert scores[member]["elbo"] < scores[member]["log_p"]
+        assert scores[member]["knn"] >= 0.7
