@@ -9,10 +9,25 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from geomlat import backends, data, distributions, evaluate, grad, manifolds, nn, optim, plot, random, special
+    from geomlat import (
+        backends,
+        data,
+        distributions,
+        evaluate,
+        grad,
+        manifolds,
+        models,
+        nn,
+        optim,
+        plot,
+        random,
+        special,
+        train,
+    )
     from geomlat.distributions import Normal, SphericalUniform, VonMisesFisher, kl_divergence, kl_divergence_vjp
     from geomlat.grad import gradcheck
     from geomlat.manifolds import Euclidean, Sphere
+    from geomlat.models import vae
 
 __version__ = "0.1.0"
 
@@ -23,11 +38,13 @@ _SUBMODULES = (
     "evaluate",
     "grad",
     "manifolds",
+    "models",
     "nn",
     "optim",
     "plot",
     "random",
     "special",
+    "train",
 )
 _HOMES = {
     "Euclidean": "manifolds",
@@ -38,6 +55,7 @@ _HOMES = {
     "gradcheck": "grad",
     "kl_divergence": "distributions",
     "kl_divergence_vjp": "distributions",
+    "vae": "models",
 }
 
 __all__ = [
@@ -55,11 +73,14 @@ __all__ = [
     "kl_divergence",
     "kl_divergence_vjp",
     "manifolds",
+    "models",
     "nn",
     "optim",
     "plot",
     "random",
     "special",
+    "train",
+    "vae",
 ]
 
 
