@@ -1,4 +1,4 @@
-"""A hyperspherical VAE beside its Gaussian twin on handwritten digits: what ``geomlat train svae`` does, in library calls.
+"""A hyperspherical VAE beside its Gaussian twin on digits: what ``geomlat train svae`` does, in library calls.
 
 Davidson, Falorsi, De Cao, Kipf, Tomczak (2018), "Hyperspherical variational auto-encoders". Needs the extra ``train``;
 about a minute on two cores. Writes its pictures to ``runs/example``.

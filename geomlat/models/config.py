@@ -9,10 +9,9 @@ from typing import Any
 def describe(part: Any) -> Any:
     """A model, layer or likelihood as nested dictionaries that JSON can hold, less its derived and default fields."""
     if is_dataclass(part) and not isinstance(part, type):
-        given = (
-            (f.name, getattr(part, f.name)) for f in fields(part) if f.init and getattr(part, f.name) is not f.default
-        )
-        return {"type": type(part).__name__, **{name: describe(value) for name, value in given}}
+        values = ((f, getattr(part, f.name)) for f in fields(part) if f.init)
+        given = {f.name: describe(v) for f, v in values if f.default is MISSING or v != f.default}
+        return {"type": type(part).__name__, **given}
     if isinstance(part, tuple | list):
         return [describe(v) for v in part]
     if part is None or isinstance(part, bool | int | float | str):

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
 
-from geomlat.backends.cpu import limit_threads
-
 
 @contextmanager
 def deferred_interrupt() -> Iterator[Callable[[], None]]:
@@ -46,6 +44,8 @@ def thread_limit(threads: int | None) -> Iterator[None]:
     if threads is None:
         yield
         return
+    from geomlat.backends.cpu import limit_threads
+
     with limit_threads(threads), _blas_limit(threads):
         yield
 
