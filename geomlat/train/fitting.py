@@ -151,7 +151,7 @@ def _checked(x: Array, validation: Array | None, settings: Settings) -> tuple[Ar
 
 def _probe(model: Any, t: Training, x: Array, validation: Array | None, settings: Settings, rng: Stream) -> None:
     """Run the model forward on two rows, so that a model that does not fit the data says so before files exist."""
-    rows = prepared(x[:2], rng.child("probe", 0), settings)
+    rows = prepared(x[:2], settings, rng, "probe", 0)
     report = model.report(t.theta, rows, rng.child("probe", 1))
     if validation is not None and "loss" not in report:
         msg = f"model.report must give a 'loss' for validation, got {sorted(report)}"

@@ -105,7 +105,7 @@ class Loop:
         """One batch: forward, pull, update."""
         t, s, began = self.training, self.settings, time.perf_counter()
         rows = self.rows(t.step - t.epoch * t.steps_per_epoch)
-        batch = prepared(rows, self.rng.child("data", t.step), s)
+        batch = prepared(rows, s, self.rng, "data", t.step)
         noise = self.rng.child("noise", t.step)
         loss, pull = self.model.loss_vjp(t.theta, batch, noise, beta=s.beta_at(t.step, t.steps_per_epoch))
         self.require_finite("loss", loss)
@@ -174,7 +174,7 @@ class Loop:
         t, totals = self.training, dict[str, float]()
         first = self.rng.child("validation")
         for k, start in enumerate(range(0, x.shape[0], _VALIDATION_ROWS)):
-            block = prepared(x[start : start + _VALIDATION_ROWS], first.child("data", k), self.settings)
+            block = prepared(x[start : start + _VALIDATION_ROWS], self.settings, first, "data", k)
             for name, value in self.model.report(t.current, block, first.child("noise", k)).items():
                 totals[name] = totals.get(name, 0.0) + float(value) * block.shape[0]
         report = {name: total / x.shape[0] for name, total in totals.items()}
@@ -217,9 +217,9 @@ class Loop:
         raise TrainingDiverged(msg)
 
 
-def prepared(batch: Array, rng: Stream, settings: Settings) -> Array:
-    """A batch after the user's preparation, which sees it as it is stored, in the dtype of the run."""
-    batch = batch if settings.prepare is None else settings.prepare(batch, rng=rng)
+def prepared(batch: Array, settings: Settings, rng: Stream, *path: int | str) -> Array:
+    """A batch after the preparation, which sees it as stored and ``rng.child(*path)``, in the dtype of the run."""
+    batch = batch if settings.prepare is None else settings.prepare(batch, rng=rng.child(*path))
     xp = namespace(batch)
     return xp.astype(batch, getattr(xp, settings.dtype), copy=False)
 

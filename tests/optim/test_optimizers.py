@@ -175,7 +175,7 @@ def test_ema():
         assert average is same
         d = min(0.9, (1 + step) / (10 + step))
         expected = d * expected + (1 - d) * theta
-    np.testing.assert_allclose(average, expected, rtol=1e-13)
+        np.testing.assert_allclose(average, expected, rtol=1e-13)
     # Far beyond step 80, where d reaches 0.9: a mean delay of d / (1 - d) steps behind a linear drift.
     np.testing.assert_allclose(theta - average, 9.0, rtol=1e-2)
 

@@ -188,6 +188,25 @@ def test_early_stopping_returns_the_best():
     np.testing.assert_array_equal(got.theta, recorder.thetas[best])
 
 
+def test_early_stopping_keeps_the_best_average():
+    class Averages(Callback):
+        def on_epoch(self, training):
+            seen.append(training.average.copy())
+
+    seen, x = [], data(64)
+    settings = {
+        "epochs": 9,
+        "batch_size": 16,
+        "rng": 0,
+        "optimizer": SGD(0.1),
+        "average": 0.9,
+        "callbacks": [Averages()],
+    }
+    got = fit(MODEL, x, validation=x, patience=2, min_delta=10.0, **settings)
+    assert (got.best_epoch, got.epoch) == (1, 3)
+    np.testing.assert_array_equal(got.theta, seen[0])
+
+
 def test_min_delta():
     # Full batches without noise, validated on the training rows: the loss falls in every epoch.
     model, x = Linear(4, noise=0.0), data(64)
@@ -282,6 +301,32 @@ def test_progress(monkeypatch):
     assert "4/4" in err.getvalue()
     assert "epoch 2/2, loss" in err.getvalue()
     assert "validation" in err.getvalue()
+
+
+def test_progress_of_a_resumed_run_starts_where_it_left_off(tmp_path, monkeypatch):
+    pytest.importorskip("tqdm")
+    bars = []
+
+    class Bar:
+        def __init__(self, *, total, initial, **options):
+            self.total, self.n, self.closed = total, initial, False
+            bars.append(self)
+
+        def update(self):
+            self.n += 1
+
+        def set_postfix_str(self, text):
+            pass
+
+        def close(self):
+            self.closed = True
+
+    monkeypatch.setattr("tqdm.tqdm", Bar)
+    fit(MODEL, data(), epochs=2, batch_size=25, rng=0, directory=tmp_path)
+    fit(MODEL, data(), epochs=5, batch_size=25, rng=0, directory=tmp_path, resume=True, progress=True)
+    with pytest.raises(TrainingDiverged):
+        fit(Diverging(4, 2, "loss"), data(), epochs=5, batch_size=25, rng=0, progress=True)
+    assert [(bar.total, bar.n, bar.closed) for bar in bars] == [(10, 10, True), (10, 1, True)]
 
 
 def test_progress_on_a_terminal_without_tqdm(monkeypatch):
