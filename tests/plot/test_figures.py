@@ -82,6 +82,15 @@ def test_labels_may_be_absent_numbers_or_words():
     assert len(np.unique(paint(np.arange(60) % 23, 60).keys, axis=0)) == 10
 
 
+@pytest.mark.parametrize("space", ["s2", "e2"])
+def test_a_class_is_named_where_its_points_are(space):
+    z = np.concatenate([np.eye(3)[[0] * 1200 + [1] * 900], np.eye(3)[[2] * 300]])[:, -(3 if space == "s2" else 2) :]
+    texts = draw_points(z, ["two"] * 2100 + ["one"] * 300, space=space).axes[0].texts
+    places = {t.get_text(): t.get_position() for t in texts}
+    expected = plot.hammer(z[[-1, 0]]) if space == "s2" else z[[-1, 0]]
+    np.testing.assert_allclose([places["one"], places["two"]], expected)
+
+
 def test_globe_shows_each_point_once():
     figure = plot.latent_globe(points("s2"), LABELS, title="both sides")
     counts = [len(ax.collections[0].get_offsets()) for ax in figure.axes]
