@@ -111,6 +111,7 @@ def fit(
     )
     x, validation = _checked(x, validation, settings)
     at_least("checkpoint_every", checkpoint_every, 1, optional=True)
+    at_least("threads", threads, 1, optional=True)
     if resume and (directory is None or theta is not None):
         msg = "resume=True needs the directory= of the run to continue, and no theta="
         raise ValueError(msg)

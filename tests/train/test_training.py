@@ -2,6 +2,7 @@ import io
 import math
 import os
 
+import numba
 import numpy as np
 import pytest
 from linear_model import Linear, data, without_seconds
@@ -169,6 +170,18 @@ def test_prepare_is_fresh_in_training_and_fixed_on_validation():
     np.testing.assert_array_equal(seen[50][1], x[order] + normal((50, 4), rng=first.child("data", 1), dtype=np.float32))
     assert len(seen[7]) == 3
     np.testing.assert_array_equal(seen[7][0], seen[7][2])
+
+
+def test_each_block_of_validation_is_prepared_with_a_stream_of_its_own():
+    streams = []
+
+    def look(batch, *, rng):
+        streams.append(rng)
+        return batch
+
+    fit(MODEL, data(8), epochs=1, batch_size=8, rng=0, prepare=look, validation=data(1500))
+    validation = stream(0).child("validation")
+    assert streams[2:] == [validation.child("data", 0), validation.child("data", 1)]
 
 
 def test_early_stopping_returns_the_best():
@@ -347,7 +360,8 @@ def test_threads_are_limited_and_given_back():
     threadpoolctl = pytest.importorskip("threadpoolctl")
 
     def threads():
-        return {lib["num_threads"] for lib in threadpoolctl.threadpool_info() if lib["user_api"] == "blas"}
+        blas = {lib["num_threads"] for lib in threadpoolctl.threadpool_info() if lib["user_api"] == "blas"}
+        return blas, numba.get_num_threads()
 
     class Look(Callback):
         def on_epoch(self, training):
@@ -356,7 +370,8 @@ def test_threads_are_limited_and_given_back():
     seen, before = [], threads()
     for n in (1, 2, None):
         fit(MODEL, data(), epochs=1, rng=0, callbacks=[Look()], threads=n)
-    assert seen == [{1}, {min(2, os.cpu_count() or 1)}, before]
+    two = min(2, os.cpu_count() or 1)
+    assert seen == [({1}, 1), ({two}, min(2, before[1])), before]
     assert threads() == before
 
 
@@ -424,6 +439,7 @@ def nan_in_row_9():
         ({"dtype": np.int64}, "dtype must be float32 or float64"),
         ({"theta": np.zeros(3)}, r"the vector has shape \(3,\)"),
         ({"checkpoint_every": 0}, "checkpoint_every"),
+        ({"threads": 0}, "threads must be a whole number, at least 1, got 0"),
         ({"resume": True, "directory": None}, "resume=True needs the directory="),
         ({"resume": True, "theta": np.zeros(16)}, "and no theta="),
         ({"rng": -1}, "non-negative"),
