@@ -39,7 +39,8 @@ def knn_predict(
     train_y
         ``(n_train,)`` labels.
     pairwise_dist
-        ``pairwise_dist(x, y) -> (len(x), len(y))``, a manifold's method; Euclidean distances where it is None.
+        ``pairwise_dist(x, y) -> (len(x), len(y))``, a manifold's method; Euclidean distances where it is None. Only
+        the order of the distances counts: on one sphere the chord, None, finds the neighbours the angle does, sooner.
     """
     classes, votes_for = np.unique(to_host(train_y), return_inverse=True)
     if len(votes_for) != len(train_z):

@@ -51,6 +51,11 @@ def test_knn_is_scikit_learns(latent, k, metric, monkeypatch):
     assert accuracy == pytest.approx(np.mean(predicted == test_y))
 
 
+def test_chord_and_angle_have_the_same_neighbours(latent):
+    by_angle = knn_predict(*latent[:3], k=5, pairwise_dist=angles)
+    np.testing.assert_array_equal(knn_predict(*latent[:3], k=5), by_angle)
+
+
 def test_the_metric_decides():
     train, test = np.array([[1.0, 0.0], [0.0, 9.0]]), np.array([[1.0, 8.0]])
     assert knn_predict(train, ["right", "up"], test, k=1) == "up"
