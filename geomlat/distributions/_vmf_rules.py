@@ -5,7 +5,7 @@ only in second order when x and mu are rounded off the sphere. Its ambient deriv
 
     dx = -kappa (x - mu) dl      dmu = kappa (x - mu) dl      dkappa = ((1 - A) - t) dl
 
-rsample: z = p - 2 u <u, p> / <u, u>, p = (-sign w, r xi), u = mu + sign e_1. With c = <u, dz>, e = <u, p>:
+rsample: z = p - 2 u <u, p> / <u, u>, p = (-sign w, r xi), xi = g/|g|, u = mu + sign e_1. With c = <u, dz>, e = <u, p>:
 
     dmu = -2 (c p + e dz) / <u, u> + 4 e c u / <u, u>^2      dp = dz - 2 c u / <u, u>      <dz, dz/dkappa> as below
 
@@ -102,7 +102,8 @@ def slope_and_score(estimator: int, m: int, kappa: float, t: float, rest: float,
     if estimator == 2:
         return 0.0, tail - t
     n = m - 1.0
-    root = math.hypot(2.0 * kappa, n)
+    x = 2.0 * kappa / n
+    root = n * math.sqrt(1.0 + x * x)
     return 1.0 / root, tail - t + (kappa * t * rest - n * (1.0 - t)) / root
 
 
@@ -128,7 +129,7 @@ def _rsample_pull(
     kappa: Any,
     tail: Any,
     radial: Any,
-    xi: Any,
+    normals: Any,
     dz: Any,
     advantage: Any,
     closed: int,
@@ -142,18 +143,21 @@ def _rsample_pull(
     y, score = slope_and_score(estimator, m, conc, t, rest, tail[row(i, tail.size)])
     sign = 1.0 if mu[k, 0] >= 0.0 else -1.0
     u0 = float(mu[k, 0]) + sign
-    uu, up, udz, xidz, xiu = u0 * u0, -sign * w * u0, u0 * float(dz[i, 0]), 0.0, 0.0
+    uu, up, udz, xidz, xiu, xixi = u0 * u0, -sign * w * u0, u0 * float(dz[i, 0]), 0.0, 0.0, 0.0
     for j in range(1, m):
-        u, x, d = float(mu[k, j]), float(xi[i, j - 1]), float(dz[i, j])
+        u, x, d = float(mu[k, j]), float(normals[i, j - 1]), float(dz[i, j])
         uu += u * u
         udz += u * d
         xiu += x * u
         xidz += x * d
+        xixi += x * x
+    scale = 1.0 / math.sqrt(xixi)
+    xiu, xidz = scale * xiu, scale * xidz
     up += r * xiu
     c, e = 2.0 * udz / uu, 2.0 * up / uu
     dmu[i, 0] = c * sign * w - e * float(dz[i, 0]) + e * c * u0
     for j in range(1, m):
-        dmu[i, j] = -c * r * float(xi[i, j - 1]) - e * float(dz[i, j]) + e * c * float(mu[k, j])
+        dmu[i, j] = -c * r * scale * float(normals[i, j - 1]) - e * float(dz[i, j]) + e * c * float(mu[k, j])
     # dp/dkappa = y r (-sign r, -w xi): <dz, mu - w z> without the cancellation of mu against w z.
     path = -sign * r * (float(dz[i, 0]) - c * u0) - w * (xidz - c * xiu)
     dkappa[i] = y * r * path + float(advantage[row(i, advantage.size)]) * score

@@ -9,8 +9,11 @@ With m the ambient dimension, n = m - 1, w = <mu, z> and t = 1 - w, everything i
 for every kappa >= 0 (Ulrich 1984; Wood 1994, algorithm VM*, whose constants cancel because kappa = n (1 - b^2)/(4 b)).
 At m = 3 the distribution function inverts: t = -log1p(U expm1(-2 kappa)) / kappa.
 
-The point (w, r xi), r = sqrt(t (2 - t)), goes to the sphere by one reflection H = I - 2 u u'/<u, u> with
-u = mu + sign(mu_1) e_1, so that <u, u> >= 2 and H e_1 = -sign(mu_1) mu for every unit mu.
+With g a row of n normals and xi = g/|g|, the point (w, r xi), r = sqrt(t (2 - t)), goes to the sphere by one reflection
+H = I - 2 u u'/<u, u>, u = mu + sign(mu_1) e_1, so that <u, u> >= 2 and H e_1 = -sign(mu_1) mu for every unit mu.
+
+The first proposals of all rows are made in one loop without branches, which LLVM turns into vector instructions; the
+rejected rows go on alone. Attempt k of row i has the Philox counter (k, i, RADIAL), whatever the loop that makes it.
 """
 
 from __future__ import annotations
@@ -20,57 +23,71 @@ from typing import Any
 
 import numpy as np
 
-from geomlat.backends import Array, cycled, kernel, namespace, rows, scalar
-from geomlat.random import LOW, S32, Stream, box_muller, philox, unit
+from geomlat.backends import Array, cycled, inlined, is_host, kernel, namespace, rows, scalar
+from geomlat.random import BITS_1, LOW, S32, TO_INTEGER, Stream, cos_sin_turns, log_unit, normal, philox, unit
 
 
 def draw_noise(
     mu: Array, kappa: Array, shape: tuple[int, ...], batch: tuple[int, ...], first: Stream, closed: bool
 ) -> tuple[Array, Array]:
-    """The radial noise ``shape`` (float64) and the unit tangent directions ``shape + (m - 1,)`` of one draw."""
-    xp, m = namespace(mu), mu.shape[-1]
-    n = math.prod(shape)
-    radial = xp.empty((n,), dtype=xp.float64)
-    tangent = xp.empty((n, m - 1), dtype=mu.dtype)
-    _draw(n, xp.asarray(first.words), rows(kappa, batch, 0), int(closed), radial, tangent)
-    return radial.reshape(shape), tangent.reshape((*shape, m - 1))
+    """The radial noise ``shape`` (float64) and the normals ``shape + (m - 1,)`` of one draw."""
+    concentration = rows(kappa, batch, 0)
+    radial, tangent = _noise(mu, concentration, 0, math.prod(shape), first, closed)
+    return radial.reshape(shape), tangent.reshape((*shape, mu.shape[-1] - 1))
 
 
 def place_noise(mu: Array, kappa: Array, radial: Array, tangent: Array, closed: bool) -> Array:
     """The points on the sphere of frozen noise, a deterministic function of ``mu`` and ``kappa``."""
     xp, shape, m = namespace(mu), radial.shape, mu.shape[-1]
     z = xp.empty((math.prod(shape), m), dtype=mu.dtype)
-    _place(
-        len(z),
-        cycled(mu, shape, 1),
-        cycled(kappa, shape, 0),
-        rows(radial, shape, 0),
-        rows(tangent, shape, 1),
-        int(closed),
-        z,
-    )
+    noise = rows(radial, shape, 0), rows(tangent, shape, 1)
+    _place(len(z), 0, cycled(mu, shape, 1), cycled(kappa, shape, 0), *noise, int(closed), z)
     return z.reshape((*shape, m))
 
 
 def sample(mu: Array, kappa: Array, shape: tuple[int, ...], first: Stream, closed: bool) -> Array:
-    """``place_noise`` of ``draw_noise`` in one pass, bit for bit, without storing the noise."""
-    xp, m = namespace(mu), mu.shape[-1]
-    z = xp.empty((math.prod(shape), m), dtype=mu.dtype)
-    words = xp.asarray(first.words)
-    _sample(len(z), words, cycled(mu, shape, 1), cycled(kappa, shape, 0), int(closed), z)
+    """``place_noise`` of ``draw_noise``, bit for bit, in blocks that stay in the cache."""
+    xp, n, m = namespace(mu), math.prod(shape), mu.shape[-1]
+    z = xp.empty((n, m), dtype=mu.dtype)
+    axes, concentration = cycled(mu, shape, 1), cycled(kappa, shape, 0)
+    block = max(1, BLOCK // m) if is_host(mu) else max(1, n)
+    for start in range(0, n, block):
+        part = z[start : start + block]
+        noise = _noise(mu, concentration, start, len(part), first, closed)
+        _place(len(part), start, axes, concentration, *noise, int(closed), part)
     return z.reshape((*shape, m))
 
 
+def _noise(mu: Array, kappa: Array, start: int, n: int, first: Stream, closed: bool) -> tuple[Array, Array]:
+    """Noise of the rows ``start .. start + n - 1``, kappa given as rows that repeat."""
+    xp, m, here = namespace(mu), mu.shape[-1], first.at(start)
+    words, radial = xp.asarray(here.words), xp.empty((n,), dtype=xp.float64)
+    if closed:
+        _levels(n, words, radial)
+    else:
+        b = xp.empty((n,), dtype=xp.float64)
+        _envelopes(n, start, m, kappa, b)
+        _first_odds(n, words, m, b, radial)
+        _later_odds(n, words, m, b, radial)
+    flat = Stream(first.key0, first.key1, here.offset * (m - 1))
+    return radial, normal((n, m - 1), rng=flat, dtype=mu.dtype, xp=xp)
+
+
 ATTEMPTS = 128  # acceptance is at least 0.658, so that more are needed with probability below 1e-59
+BLOCK = 1 << 17
+S9 = np.uint64(9)
 S10 = np.uint64(10)
 S11 = np.uint64(11)
 S21 = np.uint64(21)
+S52 = np.uint64(52)
 LOW_10 = np.uint64(1023)
 LOW_11 = np.uint64(2047)
-TWO_43 = 2.0**-43
-TWO_42 = 2.0**-42
+BIAS = np.uint64(1023)
 PURPOSE_RADIAL = np.uint64(3)
-PURPOSE_TANGENT = np.uint64(4)
+LOG2_E = 1.0 / math.log(2.0)
+LN_2_HIGH = float.fromhex("0x1.62e42feep-1")
+LN_2_LOW = 1.908214929270587700e-10
+E = tuple(1.0 / math.factorial(k) for k in range(2, 14))
 
 
 @scalar
@@ -79,64 +96,78 @@ def row(i: int, count: int) -> int:
     return i if i < count else i % count
 
 
-@scalar
+@inlined
+def unit_43(bits: Any) -> float:
+    """A uniform on (0, 1) from 43 random bits."""
+    return np.uint64((bits << S9) | BITS_1).view(np.float64) - (1.0 - 2.0**-44)
+
+
+@inlined
 def three_uniforms(a: Any, b: Any, c: Any, d: Any) -> tuple[float, float, float]:
-    """Three uniforms on (0, 1) of 43, 43 and 42 bits from one block of four 32-bit words."""
+    """Three uniforms on (0, 1) from one block of four 32-bit words; the last has only 42 bits of its own."""
     return (
-        (float((a << S11) | (d >> S21)) + 0.5) * TWO_43,
-        (float((b << S11) | ((d >> S10) & LOW_11)) + 0.5) * TWO_43,
-        (float((c << S10) | (d & LOW_10)) + 0.5) * TWO_42,
+        unit_43((a << S11) | (d >> S21)),
+        unit_43((b << S11) | ((d >> S10) & LOW_11)),
+        unit_43((c << S11) | (d & LOW_10)),
     )
 
 
-@scalar
+@inlined
+def exp_and_complement(x: float) -> tuple[float, float]:
+    """``exp(x), 1 - exp(x)`` for -600 < x <= 0, both to a few ulp: x = k log 2 + r, and expm1(r) by its series."""
+    shifted = x * LOG2_E + TO_INTEGER
+    k = shifted - TO_INTEGER
+    r = (x - k * LN_2_HIGH) - k * LN_2_LOW
+    q = E[6] + r * (E[7] + r * (E[8] + r * (E[9] + r * (E[10] + r * E[11]))))
+    q = E[0] + r * (E[1] + r * (E[2] + r * (E[3] + r * (E[4] + r * (E[5] + r * q)))))
+    q = r + r * r * q
+    power = np.uint64((np.float64(shifted).view(np.uint64) + BIAS) << S52).view(np.float64)
+    return power + power * q, (1.0 - power) - power * q
+
+
+@inlined
+def log1p_unit(x: float) -> float:
+    """``log(1 + x)`` for x > -1, to a few ulp."""
+    u = 1.0 + x
+    return log_unit(u) + (x - (u - 1.0)) / u
+
+
+@inlined
 def beta_odds(m: int, u1: float, u2: float) -> float:
     """Z/(1 - Z) for Z ~ Beta((m-1)/2, (m-1)/2), accurate at both ends, from two uniforms (Ulrich 1984).
 
     Z = (1 - x)/2 with x = r cos(2 pi u2), r^2 = 1 - u1^(2/(m-2)): one coordinate of a uniform point of the sphere.
     """
-    s, c = math.sin(math.pi * u2), math.cos(math.pi * u2)
-    if m == 2:
-        return (s / c) * (s / c)
-    log_p = 2.0 * math.log(u1) / (m - 2)
-    r = math.sqrt(-math.expm1(log_p))
-    gap = math.exp(log_p) / (1.0 + r)
+    c, s = cos_sin_turns(0.5 * u2)
+    p, square = exp_and_complement(2.0 * log_unit(u1) / max(m - 2, 1))
+    p, r = (0.0, 1.0) if m == 2 else (p, math.sqrt(square))
+    gap = p / (1.0 + r)
     return (gap + 2.0 * r * s * s) / (gap + 2.0 * r * c * c)
 
 
-@scalar
-def wood_odds(m: int, kappa: float, words: Any, i: int) -> float:
-    """The odds Z/(1 - Z) of the first accepted proposal of row ``i``."""
+@inlined
+def proposal(m: int, b: float, words: Any, i: int, attempt: int) -> tuple[float, bool]:
+    """The odds Z/(1 - Z) of one attempt of row ``i`` and whether they are accepted."""
     index = words[2] + np.uint64(i)
-    n = m - 1.0
-    b = n / (2.0 * kappa + math.hypot(2.0 * kappa, n))
-    odds = 1.0
-    for attempt in range(ATTEMPTS):
-        a0, a1, a2, a3 = philox(np.uint64(attempt), index & LOW, index >> S32, PURPOSE_RADIAL, words[0], words[1])
-        u1, u2, u3 = three_uniforms(a0, a1, a2, a3)
-        odds = beta_odds(m, u1, u2)
-        zeta = 0.5 * (1.0 - b) * (odds - 1.0) / (1.0 + b * odds)
-        if n * (math.log1p(zeta) - zeta) >= math.log(u3):
-            break
-    return odds
+    a0, a1, a2, a3 = philox(np.uint64(attempt), index & LOW, index >> S32, PURPOSE_RADIAL, words[0], words[1])
+    u1, u2, u3 = three_uniforms(a0, a1, a2, a3)
+    odds = beta_odds(m, u1, u2)
+    zeta = 0.5 * (1.0 - b) * (odds - 1.0) / (1.0 + b * odds)
+    return odds, (m - 1.0) * (log1p_unit(zeta) - zeta) >= log_unit(u3)
 
 
 @scalar
-def radial_noise(m: int, kappa: float, closed: int, words: Any, i: int) -> float:
-    """The frozen radial number of row ``i``: a uniform level for the closed form, else the accepted odds."""
-    if closed == 0:
-        return wood_odds(m, kappa, words, i)
-    index = words[2] + np.uint64(i)
-    a, b, _, _ = philox(np.uint64(0), index & LOW, index >> S32, PURPOSE_RADIAL, words[0], words[1])
-    return unit(a, b)
+def envelope(m: int, kappa: float) -> float:
+    """b = n / (2 kappa + sqrt(4 kappa^2 + n^2)), n = m - 1."""
+    x = 2.0 * kappa / (m - 1.0)
+    return 1.0 / (x + math.sqrt(1.0 + x * x))
 
 
 @scalar
 def radial_t(m: int, kappa: float, closed: int, noise: float) -> tuple[float, float]:
     """``(t, 2 - t)`` of frozen radial noise."""
     if closed == 0:
-        n = m - 1.0
-        bs = n / (2.0 * kappa + math.hypot(2.0 * kappa, n)) * noise
+        bs = envelope(m, kappa) * noise
         return 2.0 * bs / (1.0 + bs), 2.0 / (1.0 + bs)
     if kappa < 1e-9:
         t = 2.0 * noise * (1.0 - kappa * (1.0 - noise))
@@ -145,73 +176,48 @@ def radial_t(m: int, kappa: float, closed: int, noise: float) -> tuple[float, fl
     return t, 2.0 - t
 
 
-@scalar
-def fill_direction(i: int, words: Any, out: Any, first: int) -> None:
-    """A uniform unit vector into ``out[i, first:]``: a sign, a point of the circle, or normalised normals."""
+@kernel(cost=3.0)
+def _levels(i: int, words: Any, radial: Any) -> None:
     index = words[2] + np.uint64(i)
-    low, high, k0, k1 = index & LOW, index >> S32, words[0], words[1]
-    dim = out.shape[1] - first
-    if dim <= 2:
-        a, b, _, _ = philox(np.uint64(0), low, high, PURPOSE_TANGENT, k0, k1)
-        u = unit(a, b)
-        if dim == 1:
-            out[i, first] = 1.0 if u < 0.5 else -1.0
-        else:
-            out[i, first] = math.cos(2.0 * math.pi * u)
-            out[i, first + 1] = math.sin(2.0 * math.pi * u)
-        return
-    total = 0.0
-    for j in range(0, dim, 2):
-        a, b, c, d = philox(np.uint64(j // 2), low, high, PURPOSE_TANGENT, k0, k1)
-        x, y = box_muller(unit(a, b), unit(c, d))
-        out[i, first + j] = x
-        total += x * x
-        if j + 1 < dim:
-            out[i, first + j + 1] = y
-            total += y * y
-    scale = 1.0 / math.sqrt(total)
-    for j in range(first, first + dim):
-        out[i, j] = out[i, j] * scale
+    a, b, _, _ = philox(np.uint64(0), index & LOW, index >> S32, PURPOSE_RADIAL, words[0], words[1])
+    radial[i] = unit(a, b)
 
 
-@scalar
-def reflect(i: int, mu: Any, k: int, w: float, r: float, xi: Any, first: int, z: Any) -> None:
-    """The point with <mu, z> = w in the direction ``xi[i, first:]``, into ``z[i]`` (which may be ``xi`` itself)."""
-    m = mu.shape[1]
+@kernel(cost=2.0)
+def _envelopes(i: int, start: int, m: int, kappa: Any, b: Any) -> None:
+    b[i] = envelope(m, float(kappa[row(start + i, kappa.size)]))
+
+
+@kernel(cost=15.0)
+def _first_odds(i: int, words: Any, m: int, b: Any, radial: Any) -> None:
+    odds, accepted = proposal(m, b[i], words, i, 0)
+    radial[i] = odds if accepted else -1.0
+
+
+@kernel(cost=20.0)
+def _later_odds(i: int, words: Any, m: int, b: Any, radial: Any) -> None:
+    if radial[i] < 0.0:
+        for attempt in range(1, ATTEMPTS):
+            odds, accepted = proposal(m, b[i], words, i, attempt)
+            radial[i] = odds
+            if accepted:
+                break
+
+
+@kernel(cost=3.0)
+def _place(i: int, start: int, mu: Any, kappa: Any, radial: Any, tangent: Any, closed: int, z: Any) -> None:
+    m, k = mu.shape[1], row(start + i, mu.shape[0])
+    t, rest = radial_t(m, float(kappa[row(start + i, kappa.size)]), closed, radial[i])
     head = float(mu[k, 0])
     sign = 1.0 if head >= 0.0 else -1.0
-    uu, along = (head + sign) * (head + sign), 0.0
+    uu, along, square = (head + sign) * (head + sign), 0.0, 0.0
     for j in range(1, m):
-        uu += float(mu[k, j]) * float(mu[k, j])
-        along += float(mu[k, j]) * float(xi[i, first + j - 1])
+        u, x = float(mu[k, j]), float(tangent[i, j - 1])
+        uu += u * u
+        along += u * x
+        square += x * x
+    w, r = 1.0 - t, math.sqrt(t * rest / square)
     g = 2.0 * (w * (1.0 + abs(head)) - r * along) / uu
-    for j in range(1, m):
-        z[i, j] = g * float(mu[k, j]) + r * float(xi[i, first + j - 1])
     z[i, 0] = g * (head + sign) - sign * w
-
-
-@kernel(cost=30.0)
-def _draw(i: int, words: Any, kappa: Any, closed: int, radial: Any, tangent: Any) -> None:
-    m = tangent.shape[1] + 1
-    radial[i] = radial_noise(m, float(kappa[row(i, kappa.size)]), closed, words, i)
-    fill_direction(i, words, tangent, 0)
-
-
-@kernel(cost=5.0)
-def _place(i: int, mu: Any, kappa: Any, radial: Any, tangent: Any, closed: int, z: Any) -> None:
-    t, rest = radial_t(mu.shape[1], float(kappa[row(i, kappa.size)]), closed, radial[i])
-    reflect(i, mu, row(i, mu.shape[0]), 1.0 - t, math.sqrt(t * rest), tangent, 0, z)
-
-
-@kernel(cost=35.0)
-def _sample(i: int, words: Any, mu: Any, kappa: Any, closed: int, z: Any) -> None:
-    m, k = mu.shape[1], float(kappa[row(i, kappa.size)])
-    t, rest = radial_t(m, k, closed, radial_noise(m, k, closed, words, i))
-    fill_direction(i, words, z, 1)
-    reflect(i, mu, row(i, mu.shape[0]), 1.0 - t, math.sqrt(t * rest), z, 1, z)
-
-
-@kernel(cost=30.0)
-def uniform_directions(i: int, words: Any, z: Any) -> None:
-    """Row ``i`` of ``z`` uniform on the unit sphere."""
-    fill_direction(i, words, z, 0)
+    for j in range(1, m):
+        z[i, j] = g * float(mu[k, j]) + r * float(tangent[i, j - 1])

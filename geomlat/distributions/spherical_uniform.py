@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from geomlat.backends import Array, namespace
-from geomlat.distributions._vmf_sampling import uniform_directions
-from geomlat.random import stream
+from geomlat.backends import Array, kernel, namespace
+from geomlat.random import Stream, normal, stream
 
 
 def log_area(m: int) -> float:
@@ -45,10 +44,11 @@ class SphericalUniform:
 
     def draw(self, shape: int | tuple[int, ...] = (), *, rng: Any, dtype: Any = np.float64, xp: Any = np) -> Array:
         """Uniform points ``shape + (n + 1,)``, which are their own noise; NumPy's, or CuPy's by ``xp``."""
-        full = (shape,) if isinstance(shape, int) else tuple(shape)
-        z = xp.empty((math.prod(full), self.n + 1), dtype=dtype)
-        uniform_directions(len(z), xp.asarray(stream(rng).words), z)
-        return z.reshape((*full, self.n + 1))
+        full, m, first = (shape,) if isinstance(shape, int) else tuple(shape), self.n + 1, stream(rng)
+        flat = Stream(first.key0, first.key1, first.offset * m)
+        z = normal((math.prod(full), m), rng=flat, dtype=dtype, xp=xp)
+        _normalise(len(z), z)
+        return z.reshape((*full, m))
 
     def sample(self, shape: int | tuple[int, ...] = (), *, rng: Any, dtype: Any = np.float64, xp: Any = np) -> Array:
         """Draws ``shape + (n + 1,)``."""
@@ -106,3 +106,13 @@ class SphericalUniform:
     def fit(cls, x: Array, weights: Array | None = None) -> SphericalUniform:
         """The uniform law on the sphere the points ``(..., n + 1)`` lie on; nothing else is estimated."""
         return cls(x.shape[-1] - 1)
+
+
+@kernel(cost=2.0)
+def _normalise(i: int, z: Any) -> None:
+    total = 0.0
+    for j in range(z.shape[1]):
+        total += float(z[i, j]) * float(z[i, j])
+    scale = 1.0 / math.sqrt(total)
+    for j in range(z.shape[1]):
+        z[i, j] = scale * float(z[i, j])

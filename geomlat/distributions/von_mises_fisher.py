@@ -22,7 +22,7 @@ from geomlat.special.vmf import vmf_dkl, vmf_kl, vmf_one_minus_ratio, vmf_phi_mi
 
 @dataclass(frozen=True, eq=False)
 class VonMisesFisherNoise:
-    """What one draw froze: radial numbers ``shape`` in float64 and unit tangent directions ``shape + (m - 1,)``.
+    """What one draw froze: radial numbers ``shape`` in float64 and normals ``shape + (m - 1,)`` (their direction).
 
     The radial number is the level of the distribution function if ``closed``, else the odds Z/(1-Z) of the accepted
     Beta variate.

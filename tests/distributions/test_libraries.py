@@ -73,7 +73,7 @@ def test_normal(xp):
 SIMULATED = """
 import numpy as np
 from geomlat.distributions import _vmf_rules as rules, _vmf_sampling as sampling
-from geomlat.random import stream
+from geomlat.random import normal, stream
 
 words = stream(3).words
 for m, closed, estimator in ((2, 0, 0), (3, 1, 0), (3, 0, 1), (6, 0, 0), (5, 0, 2)):
@@ -83,15 +83,19 @@ for m, closed, estimator in ((2, 0, 0), (3, 1, 0), (3, 0, 1), (6, 0, 0), (5, 0, 
     kappa, tail = np.array([0.0, 1e-12, 4.0, 1e6]), np.array([1.0, 1.0, 0.3, 1e-6])
     results = []
     for run in ("cpu", "cuda"):
-        z, radial, xi = np.empty((8, m)), np.empty(8), np.empty((8, m - 1))
-        again, dmu, dkappa = np.empty((8, m)), np.empty((8, m)), np.empty(8)
-        getattr(sampling._sample, run)(8, words, mu, kappa, closed, z)
-        getattr(sampling._draw, run)(8, words, kappa, closed, radial, xi)
-        getattr(sampling._place, run)(8, mu, kappa, radial, xi, closed, again)
+        b, radial, z, dmu, dkappa = np.empty(8), np.empty(8), np.empty((8, m)), np.empty((8, m)), np.empty(8)
+        if closed:
+            getattr(sampling._levels, run)(8, words, radial)
+        else:
+            getattr(sampling._envelopes, run)(8, 0, m, kappa, b)
+            getattr(sampling._first_odds, run)(8, words, m, b, radial)
+            getattr(sampling._later_odds, run)(8, words, m, b, radial)
+        normals = normal((8, m - 1), rng=3)
+        getattr(sampling._place, run)(8, 0, mu, kappa, radial, normals, closed, z)
         dz = np.random.default_rng(1).standard_normal((8, m))
         getattr(rules._rsample_pull, run)(
-            8, mu, kappa, tail, radial, xi, dz, np.ones(1), closed, estimator, dmu, dkappa)
-        results.append((z, radial, xi, again, dmu, dkappa))
+            8, mu, kappa, tail, radial, normals, dz, np.ones(1), closed, estimator, dmu, dkappa)
+        results.append((radial, z, dmu, dkappa))
     for a, b in zip(*results, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-15)
 print("equal")
