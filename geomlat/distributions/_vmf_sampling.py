@@ -12,8 +12,9 @@ At m = 3 the distribution function inverts: t = -log1p(U expm1(-2 kappa)) / kapp
 With g a row of n normals and xi = g/|g|, the point (w, r xi), r = sqrt(t (2 - t)), goes to the sphere by one reflection
 H = I - 2 u u'/<u, u>, u = mu + sign(mu_1) e_1, so that <u, u> >= 2 and H e_1 = -sign(mu_1) mu for every unit mu.
 
-The first proposals of all rows are made in one loop without branches, which LLVM turns into vector instructions; the
-rejected rows go on alone. Attempt k of row i has the Philox counter (k, i, RADIAL), whatever the loop that makes it.
+The first proposals of all rows are made in one loop without branches, which LLVM turns into vector instructions, those
+of the rejected rows in shorter ones, and the last few one by one. Attempt k of row i has the Philox counter
+(k, i, RADIAL), whatever the loop that makes it.
 """
 
 from __future__ import annotations
@@ -65,10 +66,16 @@ def _noise(mu: Array, kappa: Array, start: int, n: int, first: Stream, closed: b
     if closed:
         _levels(n, words, radial)
     else:
-        b = xp.empty((n,), dtype=xp.float64)
+        b, attempt = xp.empty((n,), dtype=xp.float64), 1
         _envelopes(n, start, m, kappa, b)
-        _first_odds(n, words, m, b, radial)
-        _later_odds(n, words, m, b, radial)
+        _odds(n, xp.arange(n, dtype=xp.uint64), words, m, b, 0, radial)
+        # Counting the rejected rows would make a GPU wait.
+        while is_host(radial) and attempt < 8 and len(left := np.flatnonzero(radial < 0.0)) > 512:
+            again = np.empty(len(left))
+            _odds(len(left), left.view(np.uint64), words, m, b[left], attempt, again)
+            radial[left] = again
+            attempt += 1
+        _last_odds(n, words, m, b, attempt, radial)
     flat = Stream(first.key0, first.key1, here.offset * (m - 1))
     return radial, normal((n, m - 1), rng=flat, dtype=mu.dtype, xp=xp)
 
@@ -189,15 +196,15 @@ def _envelopes(i: int, start: int, m: int, kappa: Any, b: Any) -> None:
 
 
 @kernel(cost=15.0)
-def _first_odds(i: int, words: Any, m: int, b: Any, radial: Any) -> None:
-    odds, accepted = proposal(m, b[i], words, i, 0)
+def _odds(i: int, index: Any, words: Any, m: int, b: Any, attempt: int, radial: Any) -> None:
+    odds, accepted = proposal(m, b[i], words, index[i], attempt)
     radial[i] = odds if accepted else -1.0
 
 
-@kernel(cost=20.0)
-def _later_odds(i: int, words: Any, m: int, b: Any, radial: Any) -> None:
+@kernel(cost=10.0)
+def _last_odds(i: int, words: Any, m: int, b: Any, start: int, radial: Any) -> None:
     if radial[i] < 0.0:
-        for attempt in range(1, ATTEMPTS):
+        for attempt in range(start, ATTEMPTS):
             odds, accepted = proposal(m, b[i], words, i, attempt)
             radial[i] = odds
             if accepted:

@@ -88,8 +88,8 @@ for m, closed, estimator in ((2, 0, 0), (3, 1, 0), (3, 0, 1), (6, 0, 0), (5, 0, 
             getattr(sampling._levels, run)(8, words, radial)
         else:
             getattr(sampling._envelopes, run)(8, 0, m, kappa, b)
-            getattr(sampling._first_odds, run)(8, words, m, b, radial)
-            getattr(sampling._later_odds, run)(8, words, m, b, radial)
+            getattr(sampling._odds, run)(8, np.arange(8, dtype=np.uint64), words, m, b, 0, radial)
+            getattr(sampling._last_odds, run)(8, words, m, b, 1, radial)
         normals = normal((8, m - 1), rng=3)
         getattr(sampling._place, run)(8, 0, mu, kappa, radial, normals, closed, z)
         dz = np.random.default_rng(1).standard_normal((8, m))
