@@ -184,7 +184,7 @@ class Manifold:
     def mean(self, points: Array, weights: Array | None = None, /) -> tuple[Array, MeanStatus]:
         """The weighted Frechet mean over the axis before the ambient ones, and a `geomlat.manifolds.mean.MeanStatus`.
 
-        Weights are normalised. Newton's method from the projected arithmetic mean, at most 50 steps, batched.
+        Weights are normalised. Newton's method from the projected arithmetic mean, at most 30 steps, batched.
         """
         return self.mean_vjp(points, weights)[0]
 

@@ -20,7 +20,7 @@ from geomlat.manifolds.vectors import direction, dot, length
 
 Array = Any
 
-STEPS = 50
+STEPS = 30
 """Newton steps at most. NumPy arrays stop earlier when all have converged; other libraries are never asked."""
 
 FLOOR = 0.1

@@ -1,0 +1,98 @@
+"""The laws of derivatives: the volume of the exponential map and every pullback, against extrapolated differences.
+
+Differences need NumPy float64 arrays, away from the cut locus and from where a function is not smooth (coinciding
+points for `dist`); `pullbacks_keep_kind` takes any library, any dtype and those places too.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from geomlat.backends import namespace
+from geomlat.grad import gradcheck, richardson
+from geomlat.manifolds.base import OPERATIONS
+from geomlat.testing.measure import fail, host
+
+Array = Any
+
+
+def logdet_exp_is_volume(m: Any, *, x: Array, u: Array) -> None:
+    """``logdet_exp(x, u) = log |det d exp(x, .)|`` at u: that of the numerical differential in orthonormal frames."""
+    batch = np.broadcast_shapes(x.shape[: x.ndim - len(m.ambient_shape)], u.shape[: u.ndim - len(m.ambient_shape)])
+    xs, us = (np.broadcast_to(a, batch + m.ambient_shape) for a in (x, u))
+    logs = np.broadcast_to(m.logdet_exp(x, u), batch)
+    for i in np.ndindex(*batch):
+        p, v = xs[i], us[i]
+        c, y = m.to_coordinates(p, v), m.exp(p, v)
+
+        def end(c: np.ndarray, p: np.ndarray = p) -> Any:
+            return m.exp(p, m.from_coordinates(p, c))
+
+        step = 1e-2 * max(1.0, float(np.max(np.abs(c), initial=0.0)))
+        columns = [m.to_coordinates(y, richardson(end, c, e, h=step)[0]) for e in np.eye(m.dim)]
+        jacobian = np.stack(columns, axis=-1) if columns else np.zeros((0, 0))
+        values = np.linalg.svd(jacobian, compute_uv=False)
+        noise = 1e-9 * np.max(values, initial=1.0) / np.min(values, initial=1.0)
+        expected = float(np.linalg.slogdet(jacobian)[1])
+        if not abs(float(logs[i]) - expected) <= noise * (1 + abs(expected)):
+            fail("logdet_exp_is_volume", m, f"{float(logs[i])!r}, the differential has {expected!r}", x=p, u=v)
+
+
+def pullbacks_are_derivatives(m: Any, **case: Array) -> None:
+    """Every ``f_vjp`` gives the value of ``f`` bitwise and its derivatives, with each argument broadcast in turn."""
+    for name, kinds in OPERATIONS.items():
+        args = [np.asarray(case[k]) for k in kinds]
+        rule = _rule(m, name)
+        value = getattr(m, name)(*args)
+        value = value[0] if name == "mean" else value
+        given = dict(zip(kinds, args, strict=True))
+        if not np.array_equal(rule(*args)[0], value):
+            fail("pullbacks_are_derivatives", m, f"{name} and {name}_vjp differ in value", **given)
+        calls = [args]
+        if case["t"].ndim and case["t"].size and len(args) > 1:
+            for k in range(len(args)):
+                calls += [[a[0] if i == k else a for i, a in enumerate(args)]]
+                calls += [[a if i == k else a[0] for i, a in enumerate(args)]]
+        for call in calls if case["t"].size else ():
+            try:
+                gradcheck(rule, *call, directions=1)
+            except AssertionError as error:
+                fail("pullbacks_are_derivatives", m, f"{name}_vjp: {error}", **dict(zip(kinds, call, strict=True)))
+
+
+def pullbacks_keep_kind(m: Any, **case: Array) -> None:
+    """Cotangents are finite, and have the shape, library, dtype and device of their arguments; None gives None."""
+    for name, kinds in OPERATIONS.items():
+        args = [case[k] for k in kinds]
+        before = [host(a).copy() for a in args]
+        y, pull = _rule(m, name)(*args)
+        cotangents = pull(namespace(y).ones_like(y))
+        given = dict(zip(kinds, args, strict=True))
+        for (kind, a), g in zip(given.items(), cotangents, strict=False):
+            if g is not None and _kind(g) != _kind(a):
+                fail("pullbacks_keep_kind", m, f"{name}_vjp gives {kind} {_kind(a)} a cotangent {_kind(g)}")
+            if g is not None and not np.all(np.isfinite(host(g))):
+                fail("pullbacks_keep_kind", m, f"{name}_vjp gives {kind} {host(g)}", **given)
+        if any(g is not None for g in pull(None)) or len(pull(None)) != len(cotangents):
+            fail("pullbacks_keep_kind", m, f"the pull of {name}_vjp does not treat None as zero")
+        if not all(np.array_equal(host(a), b, equal_nan=True) for a, b in zip(args, before, strict=True)):
+            fail("pullbacks_keep_kind", m, f"{name}_vjp changes its arguments")
+
+
+def _kind(a: Array) -> tuple[Any, ...]:
+    return tuple(a.shape), a.dtype, getattr(a, "device", None)
+
+
+def _rule(m: Any, name: str) -> Any:
+    f = getattr(m, f"{name}_vjp")
+
+    def vjp(*args: Array) -> tuple[Array, Any]:
+        y, pull = f(*args)
+        return (y[0] if name == "mean" else y), pull
+
+    return vjp
+
+
+CALCULUS = (logdet_exp_is_volume, pullbacks_are_derivatives, pullbacks_keep_kind)

@@ -1,0 +1,108 @@
+"""Hypothesis strategies for manifolds, aimed at the places where formulas break.
+
+They use nothing of a manifold but its public methods, so that they work on one of your own. Points are random or lie on
+an axis; lengths are log-uniform from 1e-300, zero, or end at, just before or just past the injectivity radius; batches
+are single, empty or nested. Everything is drawn in float64 and rounded to the dtype.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+SHAPES: tuple[tuple[int, ...], ...] = ((), (1,), (3,), (0,), (2, 0), (2, 3))
+FAR = 5.0
+"""The longest tangent on a manifold whose injectivity radius is infinite."""
+
+
+def shapes() -> st.SearchStrategy[tuple[int, ...]]:
+    """Batch shapes: none, one, several, empty, nested."""
+    return st.sampled_from(SHAPES)
+
+
+@st.composite  # type: ignore[untyped-decorator]
+def points(draw: st.DrawFn, manifold: Any, shape: tuple[int, ...] = (), dtype: Any = np.float64) -> np.ndarray:
+    """Points of a batch ``shape``: random, or on an ambient axis."""
+    seed, axis = draw(st.integers(0, 2**32 - 1)), draw(st.booleans())
+    size = math.prod(manifold.ambient_shape)
+    if not axis:
+        return np.asarray(manifold.random_point(shape, rng=seed), dtype=dtype)
+    gen = np.random.default_rng(seed)
+    one = np.eye(size)[gen.integers(0, size, shape)] * gen.choice([-1.0, 1.0], (*shape, 1))
+    return np.asarray(manifold.project(one.reshape(*shape, *manifold.ambient_shape)), dtype=dtype)
+
+
+@st.composite  # type: ignore[untyped-decorator]
+def lengths(draw: st.DrawFn, manifold: Any, dtype: Any = np.float64, smooth: bool = False) -> Any:
+    """Lengths of tangents; if ``smooth``, only those at which differences can be taken."""
+    top = min(manifold.injectivity_radius, FAR)
+    if smooth:
+        return draw(st.floats(0.2, 0.8)) * top
+    least = -300.0 if dtype == np.float64 else -36.0
+    specials = [0.0, 10.0**least]
+    if math.isfinite(manifold.injectivity_radius):
+        specials += [top * (1 - 10.0**-k) for k in (1, 3, 6, 9, 12)] + [top, top * (1 + 1e-9)]
+    return draw(st.one_of(st.sampled_from(specials), st.floats(least, math.log10(top)).map(lambda e: 10.0**e)))
+
+
+@st.composite  # type: ignore[untyped-decorator]
+def coordinates(
+    draw: st.DrawFn, manifold: Any, shape: tuple[int, ...] = (), dtype: Any = np.float64, smooth: bool = False
+) -> np.ndarray:
+    """Coordinates of tangents of one drawn length: in a random direction or along an axis of the frame."""
+    seed, axis = draw(st.integers(0, 2**32 - 1)), draw(st.booleans()) and not smooth
+    length = draw(lengths(manifold, dtype, smooth))
+    gen = np.random.default_rng(seed)
+    c = gen.standard_normal((*shape, manifold.dim))
+    if axis and manifold.dim:
+        c = np.eye(manifold.dim)[gen.integers(0, manifold.dim, shape)] * gen.choice([-1.0, 1.0], (*shape, 1))
+    norm = np.linalg.norm(c, axis=-1, keepdims=True)
+    return np.asarray(length * (c / np.where(norm > 0, norm, 1.0)), dtype=dtype)
+
+
+@st.composite  # type: ignore[untyped-decorator]
+def pairs(
+    draw: st.DrawFn, manifold: Any, shape: tuple[int, ...] = (), dtype: Any = np.float64
+) -> tuple[np.ndarray, np.ndarray]:
+    """Two points at a drawn distance: log-uniform, zero or around the cut locus."""
+    x = draw(points(manifold, shape))
+    y = manifold.exp(x, manifold.from_coordinates(x, draw(coordinates(manifold, shape))))
+    return np.asarray(x, dtype=dtype), np.asarray(y, dtype=dtype)
+
+
+@st.composite  # type: ignore[untyped-decorator]
+def cases(
+    draw: st.DrawFn, manifold: Any, dtype: Any = np.float64, smooth: bool = False, shape: tuple[int, ...] | None = None
+) -> dict[str, np.ndarray]:
+    """All inputs of the laws: x, y, z, u, v, w, a, c, d, t, points, others and weights, of one batch shape."""
+    shape = draw(shapes()) if shape is None else shape
+    m, gen = manifold, np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+
+    def tangent(base: np.ndarray) -> Any:
+        return m.from_coordinates(base, draw(coordinates(m, shape, smooth=smooth)))
+
+    x = m.random_point(shape, rng=gen) if smooth else draw(points(m, shape))
+    u, v = tangent(x), tangent(x)
+    y = m.exp(x, u)
+    center = np.expand_dims(m.random_point(shape, rng=gen), -1 - len(m.ambient_shape))
+    cloud = np.broadcast_to(center, (*shape, 4, *m.ambient_shape))
+    small = min(m.injectivity_radius, 1.0) / (2 * math.sqrt(max(m.dim, 1)))
+    values = {
+        "x": x,
+        "y": y,
+        "z": m.random_point(shape, rng=gen),
+        "u": u,
+        "v": v,
+        "w": tangent(y),
+        "a": gen.standard_normal((*shape, *m.ambient_shape)),
+        "c": draw(coordinates(m, shape, dtype, smooth)),
+        "d": gen.standard_normal((*shape, m.dim)),
+        "t": gen.random(shape),
+        "points": m.exp(cloud, small * m.random_tangent(cloud, rng=gen)),
+        "others": m.random_point((*shape, 3), rng=gen),
+        "weights": gen.random((*shape, 4)) + 0.1,
+    }
+    return {name: np.asarray(value, dtype=dtype) for name, value in values.items()}
