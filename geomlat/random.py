@@ -160,7 +160,7 @@ def normal_pair(words: Any, index: Word, purpose: Word) -> tuple[float, float]:
 
 @scalar
 def fill_normals(words: Any, first: Word, purpose: Word, out: Any) -> None:
-    """The normals ``first``, ``first + 1``, ... of such a sequence into a vector, which begins or ends inside a pair."""
+    """The normals ``first``, ``first + 1``, ... of such a sequence into a vector."""
     head = int(first & ONE)
     pair = (first >> ONE) + (first & ONE)
     if head == 1:

@@ -1,4 +1,4 @@
-"""The polynomial logarithms, exponential, cosine and sine against mpmath, in units in the last place; Python and compiled agree."""
+"""The polynomial log, log1p, exp, cos and sin against mpmath, in ulps; Python and compiled values agree."""
 
 import math
 
