@@ -24,7 +24,14 @@ if TYPE_CHECKING:
         special,
         train,
     )
-    from geomlat.distributions import Normal, SphericalUniform, VonMisesFisher, kl_divergence, kl_divergence_vjp
+    from geomlat.distributions import (
+        Normal,
+        PowerSpherical,
+        SphericalUniform,
+        VonMisesFisher,
+        kl_divergence,
+        kl_divergence_vjp,
+    )
     from geomlat.grad import gradcheck
     from geomlat.manifolds import Euclidean, Sphere
     from geomlat.models import vae
@@ -49,6 +56,7 @@ _SUBMODULES = (
 _HOMES = {
     "Euclidean": "manifolds",
     "Normal": "distributions",
+    "PowerSpherical": "distributions",
     "Sphere": "manifolds",
     "SphericalUniform": "distributions",
     "VonMisesFisher": "distributions",
@@ -61,6 +69,7 @@ _HOMES = {
 __all__ = [
     "Euclidean",
     "Normal",
+    "PowerSpherical",
     "Sphere",
     "SphericalUniform",
     "VonMisesFisher",

@@ -22,7 +22,6 @@ from geomlat.backends.arrays import (
     to_host,
 )
 from geomlat.backends.kernels import Kernel, elementwise, inlined, kernel, scalar
-from geomlat.backends.threads import thread_limit
 
 __all__ = [
     "Array",
@@ -39,7 +38,6 @@ __all__ = [
     "native",
     "rows",
     "scalar",
-    "thread_limit",
     "through_dlpack",
     "to_host",
 ]

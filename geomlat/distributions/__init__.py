@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from geomlat.distributions._power_kl import power_uniform, power_vmf
 from geomlat.distributions._vmf_kl import vmf_uniform, vmf_vmf
 from geomlat.distributions.estimators import leave_one_out
 from geomlat.distributions.kl import kl_divergence, kl_divergence_vjp, register_kl
 from geomlat.distributions.normal import Normal
+from geomlat.distributions.power_spherical import PowerSpherical
 from geomlat.distributions.spherical_uniform import SphericalUniform
 from geomlat.distributions.von_mises_fisher import VonMisesFisher
 
 __all__ = [
     "Normal",
+    "PowerSpherical",
     "SphericalUniform",
     "VonMisesFisher",
     "kl_divergence",
     "kl_divergence_vjp",
     "leave_one_out",
+    "power_uniform",
+    "power_vmf",
     "register_kl",
     "vmf_uniform",
     "vmf_vmf",

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from geomlat.backends import Array, elementwise, namespace, scalar
-from geomlat.distributions._vmf_stein import NODES, WEIGHTS
 from geomlat.distributions.kl import register_kl
 from geomlat.distributions.spherical_uniform import SphericalUniform
 from geomlat.distributions.von_mises_fisher import VonMisesFisher
 from geomlat.grad import sum_to
+from geomlat.special.quadrature import NODES, WEIGHTS
 from geomlat.special.vmf import (
     vmf_dkl,
     vmf_dratio,
@@ -28,7 +28,8 @@ from geomlat.special.vmf import (
 Cotangents = tuple[tuple[Array | None, Array | None], Any]
 
 
-def _same_sphere(q: Any, p: Any) -> None:
+def same_sphere(q: Any, p: Any) -> None:
+    """Raise ValueError unless both laws live on one sphere."""
     if q.event_shape != p.event_shape:
         msg = f"KL needs two laws on one sphere, got event shapes {q.event_shape} and {p.event_shape}"
         raise ValueError(msg)
@@ -37,7 +38,7 @@ def _same_sphere(q: Any, p: Any) -> None:
 @register_kl(VonMisesFisher, SphericalUniform)
 def vmf_uniform(q: VonMisesFisher, p: SphericalUniform) -> tuple[Array, Callable[[Array | None], Cotangents]]:
     """KL = kappa A - phi, a function of m and kappa alone."""
-    _same_sphere(q, p)
+    same_sphere(q, p)
     m = float(q.event_shape[0])
 
     def pull(dk: Array | None) -> Cotangents:
@@ -50,7 +51,7 @@ def vmf_uniform(q: VonMisesFisher, p: SphericalUniform) -> tuple[Array, Callable
 @register_kl(VonMisesFisher, VonMisesFisher)
 def vmf_vmf(q: VonMisesFisher, p: VonMisesFisher) -> tuple[Array, Callable[[Array | None], Cotangents]]:
     """KL = [phi_p - phi_q - A_q (kappa_p - kappa_q)] + kappa_p A_q |mu_q - mu_p|^2 / 2: radial and angular parts."""
-    _same_sphere(q, p)
+    same_sphere(q, p)
     xp, m = namespace(q.mu, p.mu), float(q.event_shape[0])
     between = q.mu - p.mu
     chord = 0.5 * xp.sum(between * between, axis=-1)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-from array_api_compat import device
-
-from geomlat.backends import Array, floating, is_host, namespace, native
+from geomlat.backends import Array, namespace, native
 from geomlat.distributions import _vmf_rules, _vmf_sampling
+from geomlat.distributions._directional import Directional, finite_estimate, resultant
 from geomlat.distributions._vmf_fit import inverse_ratio
 from geomlat.distributions.spherical_uniform import log_area
 from geomlat.grad import sum_to
@@ -34,7 +31,7 @@ class VonMisesFisherNoise:
 
 
 @dataclass(frozen=True, eq=False)
-class VonMisesFisher:
+class VonMisesFisher(Directional):
     """The von Mises-Fisher law on the unit sphere of R^m, m >= 2, with density for the surface measure
 
         q(z) = exp(kappa <mu, z> - phi(m, kappa)) / area
@@ -63,43 +60,14 @@ class VonMisesFisher:
     estimator: str = "implicit"
 
     def __post_init__(self) -> None:
-        xp = namespace(self.mu, self.kappa)
-        mu, kappa = floating(xp, self.mu, self.kappa)
-        if mu.ndim < 1 or mu.shape[-1] < 2:
-            msg = f"mu must have shape (..., m) with m >= 2, got {tuple(mu.shape)}"
-            raise ValueError(msg)
-        try:
-            np.broadcast_shapes(mu.shape[:-1], kappa.shape)
-        except ValueError:
-            msg = f"the batch of mu {mu.shape[:-1]} and kappa {kappa.shape} do not broadcast"
-            raise ValueError(msg) from None
-        if mu.dtype not in (xp.float32, xp.float64):
-            msg = f"VonMisesFisher needs float32 or float64, got {mu.dtype}"
-            raise TypeError(msg)
+        self._accept("kappa")
         if self.estimator not in _vmf_rules.ESTIMATORS:
             msg = f"estimator must be one of {', '.join(_vmf_rules.ESTIMATORS)}, got {self.estimator!r}"
             raise ValueError(msg)
-        if is_host(mu):
-            _check_values(mu, kappa)
-        object.__setattr__(self, "mu", mu)
-        object.__setattr__(self, "kappa", kappa)
-
-    @cached_property
-    def batch_shape(self) -> tuple[int, ...]:
-        """The shape of the batch of laws."""
-        return np.broadcast_shapes(self.mu.shape[:-1], self.kappa.shape)
-
-    @property
-    def event_shape(self) -> tuple[int, ...]:
-        """``(m,)``, m the ambient dimension."""
-        return (self.mu.shape[-1],)
 
     @property
     def _closed(self) -> bool:
         return self.mu.shape[-1] == 3 and self.estimator != "rejection"
-
-    def _full(self, shape: int | tuple[int, ...]) -> tuple[int, ...]:
-        return ((shape,) if isinstance(shape, int) else tuple(shape)) + self.batch_shape
 
     @cached_property
     def _kappa64(self) -> Array:
@@ -209,10 +177,6 @@ class VonMisesFisher:
         """The mean A mu in R^m, shorter than 1."""
         return vmf_ratio(float(self.event_shape[0]), self.kappa)[..., None] * self.mu
 
-    def mode(self) -> Array:
-        """mu (at kappa = 0 every point is a mode)."""
-        return namespace(self.mu).broadcast_to(self.mu, self.batch_shape + self.event_shape)
-
     @classmethod
     def fit(cls, x: Array, weights: Array | None = None) -> VonMisesFisher:
         """Weighted maximum likelihood from points ``(..., n, m)`` and weights ``(..., n)``.
@@ -225,41 +189,14 @@ class VonMisesFisher:
             If there is no point, or all points coincide: the likelihood then grows without bound in kappa.
         """
         xp = namespace(x, weights)
-        if x.ndim < 2 or x.shape[-2] == 0 or x.shape[-1] < 2:
-            msg = f"VonMisesFisher.fit needs points of shape (..., n, m) with n > 0 and m >= 2, got {tuple(x.shape)}"
-            raise ValueError(msg)
-        points = xp.astype(x, xp.float64, copy=False)
-        w = xp.ones_like(points[..., 0]) if weights is None else xp.astype(weights, xp.float64, copy=False)
-        w = (w / xp.sum(w, axis=-1, keepdims=True))[..., None]
-        mean = xp.sum(w * points, axis=-2)
-        length = xp.sqrt(xp.sum(mean * mean, axis=-1, keepdims=True))
-        pole = xp.zeros_like(mean) + xp.eye(1, x.shape[-1], dtype=mean.dtype, device=device(mean))[0, :]
-        mu = xp.where(length > 0.0, mean / xp.where(length > 0.0, length, xp.ones_like(length)), pole)
+        points, w, mu, length = resultant(cls.__name__, x, weights)
         # 1 - length without cancellation, for points on the sphere.
-        deficit = 0.5 * xp.sum(w[..., 0] * xp.sum((points - mu[..., None, :]) ** 2, axis=-1), axis=-1)
-        kappa = inverse_ratio(float(x.shape[-1]), length[..., 0], deficit)
-        if not xp.all(xp.isfinite(kappa)):
-            msg = "VonMisesFisher.fit: all points coincide (or are not finite), so that kappa has no finite estimate"
-            raise ValueError(msg)
+        deficit = 0.5 * xp.sum(w * xp.sum((points - mu[..., None, :]) ** 2, axis=-1), axis=-1)
+        kappa = inverse_ratio(float(x.shape[-1]), length, deficit)
+        finite_estimate(cls.__name__, "kappa", kappa)
         return cls(xp.astype(mu, x.dtype, copy=False), xp.astype(kappa, x.dtype, copy=False))
-
-    def _points(self, x: Array, xp: Any) -> Array:
-        if x.shape[-1:] != self.event_shape:
-            msg = f"points must have shape (..., {self.event_shape[0]}), got {tuple(x.shape)}"
-            raise ValueError(msg)
-        return xp.astype(x, xp.result_type(x.dtype, self.mu.dtype), copy=False)
 
     def _check_noise(self, noise: VonMisesFisherNoise) -> None:
         if noise.closed != self._closed or noise.tangent.shape[-1] + 1 != self.event_shape[0]:
             msg = "this noise was drawn for another dimension or another estimator; draw it from this law"
             raise ValueError(msg)
-
-
-def _check_values(mu: np.ndarray, kappa: np.ndarray) -> None:
-    if kappa.size and not (kappa.min() >= 0.0 and kappa.max() < math.inf):
-        msg = f"kappa must be finite and >= 0, got values from {kappa.min()} to {kappa.max()}"
-        raise ValueError(msg)
-    off = np.abs(np.einsum("...i,...i->...", mu, mu) - 1.0)
-    if off.size and not off.max() <= 0.1:
-        msg = f"mu must be of unit length, got squared length off by {off.max():.3g}; divide it by its norm"
-        raise ValueError(msg)

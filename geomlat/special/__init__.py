@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from geomlat.special.bessel import bessel_ratio, bessel_ratio_derivative, log_iv, log_iv_derivative
+from geomlat.special.gamma import digamma, digamma_diff, lgamma_diff, trigamma, trigamma_diff
+from geomlat.special.power import ps_dkl, ps_dlog_peak, ps_kl, ps_log_peak
 from geomlat.special.radial import (
     cosc,
     coshc,
@@ -40,16 +42,25 @@ __all__ = [
     "coshc",
     "dcosc",
     "dcoshc",
+    "digamma",
+    "digamma_diff",
     "dlog_sinc",
     "dlog_sinhc",
     "dsinc",
     "dsinhc",
+    "lgamma_diff",
     "log_iv",
     "log_iv_derivative",
     "log_sinc",
     "log_sinhc",
+    "ps_dkl",
+    "ps_dlog_peak",
+    "ps_kl",
+    "ps_log_peak",
     "sinc",
     "sinhc",
+    "trigamma",
+    "trigamma_diff",
     "vmf_dkl",
     "vmf_dratio",
     "vmf_kl",

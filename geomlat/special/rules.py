@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from geomlat.special import bessel, radial, vmf
+from geomlat.special import bessel, gamma, power, radial, vmf
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,14 @@ def _minus_dratio(m: Any, kappa: Any) -> Any:
     return -vmf.vmf_dratio(m, kappa)
 
 
+def _digamma_of_sum(x: Any, b: Any) -> Any:
+    return gamma.digamma(x + b)
+
+
+def _trigamma_of_sum(x: Any, b: Any) -> Any:
+    return gamma.trigamma(x + b)
+
+
 _MK = ((2.0, 1e6), (1e-3, 1e9))
 # Differences of the ratio lose its digits where it saturates, those of 1 - ratio where it is nearly 1.
 _SMALL = ((2.0, 1e6), (1e-3, 1e3))
@@ -38,6 +46,8 @@ _LARGE = ((2.0, 1e2), (1e2, 1e9))
 _ORDER = ((0.1, 1e3), (1e-3, 1e3))
 _CIRCLE = ((0.1, 3.1),)
 _LINE = ((0.1, 600.0),)
+_SHAPE = ((0.1, 1e3),)
+_SHAPES = ((0.1, 1e3), (1e-3, 1e3))
 
 DERIVATIVES = (
     Derivative("vmf_phi", vmf.vmf_phi, vmf.vmf_ratio, _MK, "Mardia and Jupp (2000), 9.3.8"),
@@ -46,6 +56,11 @@ DERIVATIVES = (
     Derivative("vmf_kl", vmf.vmf_kl, vmf.vmf_dkl, _MK, "kappa times Var w"),
     Derivative("log_iv", bessel.log_iv, bessel.log_iv_derivative, _ORDER, "DLMF 10.29.2"),
     Derivative("bessel_ratio", bessel.bessel_ratio, bessel.bessel_ratio_derivative, _ORDER, "Amos (1974), eq. 9"),
+    Derivative("digamma", gamma.digamma, gamma.trigamma, _SHAPE, "DLMF 5.15.1"),
+    Derivative("lgamma_diff", gamma.lgamma_diff, _digamma_of_sum, _SHAPES, "DLMF 5.2.2"),
+    Derivative("digamma_diff", gamma.digamma_diff, _trigamma_of_sum, _SHAPES, "DLMF 5.15.1"),
+    Derivative("ps_log_peak", power.ps_log_peak, power.ps_dlog_peak, _MK, "De Cao and Aziz (2020), eq. 6"),
+    Derivative("ps_kl", power.ps_kl, power.ps_dkl, _MK, "kappa times Var log(1 + w)"),
     Derivative("sinc", radial.sinc, radial.dsinc, _CIRCLE, "(r cos r - sin r) / r^2"),
     Derivative("cosc", radial.cosc, radial.dcosc, _CIRCLE, "half-angle form"),
     Derivative("log_sinc", radial.log_sinc, radial.dlog_sinc, _CIRCLE, "DLMF 4.19.7"),

@@ -1,0 +1,96 @@
+"""What the laws with a mean direction and one number share: checks, shapes, and the resultant of data."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from array_api_compat import device
+
+from geomlat.backends import Array, floating, is_host, namespace
+
+
+class Directional:
+    """The base of laws on the unit sphere of R^m with a mean direction ``mu`` and one number for each of the batch."""
+
+    mu: Array
+    _batch: tuple[int, ...]
+
+    def _accept(self, field: str, below: float = math.inf) -> None:
+        """Check ``mu`` and the number called ``field``, in 0 <= number < ``below``, and keep them as arrays."""
+        xp = namespace(self.mu, getattr(self, field))
+        mu, number = floating(xp, self.mu, getattr(self, field))
+        if mu.ndim < 1 or mu.shape[-1] < 2:
+            msg = f"mu must have shape (..., m) with m >= 2, got {tuple(mu.shape)}"
+            raise ValueError(msg)
+        try:
+            batch = np.broadcast_shapes(mu.shape[:-1], number.shape)
+        except ValueError:
+            msg = f"the batch of mu {mu.shape[:-1]} and {field} {number.shape} do not broadcast"
+            raise ValueError(msg) from None
+        if mu.dtype not in (xp.float32, xp.float64):
+            msg = f"{type(self).__name__} needs float32 or float64, got {mu.dtype}"
+            raise TypeError(msg)
+        if is_host(mu):
+            _check_values(mu, number, field, below)
+        object.__setattr__(self, "mu", mu)
+        object.__setattr__(self, field, number)
+        object.__setattr__(self, "_batch", batch)
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """The shape of the batch of laws."""
+        return self._batch
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """``(m,)``, m the ambient dimension."""
+        return (self.mu.shape[-1],)
+
+    def mode(self) -> Array:
+        """mu (of a uniform law every point is a mode)."""
+        return namespace(self.mu).broadcast_to(self.mu, self.batch_shape + self.event_shape)
+
+    def _full(self, shape: int | tuple[int, ...]) -> tuple[int, ...]:
+        return ((shape,) if isinstance(shape, int) else tuple(shape)) + self.batch_shape
+
+    def _points(self, x: Array, xp: Any) -> Array:
+        if x.shape[-1:] != self.event_shape:
+            msg = f"points must have shape (..., {self.event_shape[0]}), got {tuple(x.shape)}"
+            raise ValueError(msg)
+        return xp.astype(x, xp.result_type(x.dtype, self.mu.dtype), copy=False)
+
+
+def resultant(name: str, x: Array, weights: Array | None) -> tuple[Array, Array, Array, Array]:
+    """The points in float64, their weights with sum 1, the direction of their mean (e_1 if it is 0) and its length."""
+    xp = namespace(x, weights)
+    if x.ndim < 2 or x.shape[-2] == 0 or x.shape[-1] < 2:
+        msg = f"{name}.fit needs points of shape (..., n, m) with n > 0 and m >= 2, got {tuple(x.shape)}"
+        raise ValueError(msg)
+    points = xp.astype(x, xp.float64, copy=False)
+    w = xp.ones_like(points[..., 0]) if weights is None else xp.astype(weights, xp.float64, copy=False)
+    w = w / xp.sum(w, axis=-1, keepdims=True)
+    mean = xp.sum(w[..., None] * points, axis=-2)
+    length = xp.sqrt(xp.sum(mean * mean, axis=-1, keepdims=True))
+    pole = xp.zeros_like(mean) + xp.eye(1, x.shape[-1], dtype=mean.dtype, device=device(mean))[0, :]
+    mu = xp.where(length > 0.0, mean / xp.where(length > 0.0, length, xp.ones_like(length)), pole)
+    return points, w, mu, length[..., 0]
+
+
+def finite_estimate(name: str, field: str, estimate: Array) -> None:
+    """Raise ValueError unless every estimate is finite: the likelihood of coinciding points has no maximum."""
+    if not namespace(estimate).all(namespace(estimate).isfinite(estimate)):
+        msg = f"{name}.fit: all points coincide (or are not finite), so that {field} has no finite estimate"
+        raise ValueError(msg)
+
+
+def _check_values(mu: np.ndarray, number: np.ndarray, field: str, below: float) -> None:
+    if number.size and not (number.min() >= 0.0 and number.max() < below):
+        bound = "finite and >= 0" if below == math.inf else f">= 0 and < {below:g}"
+        msg = f"{field} must be {bound}, got values from {number.min()} to {number.max()}"
+        raise ValueError(msg)
+    off = np.abs(np.einsum("...i,...i->...", mu, mu) - 1.0)
+    if off.size and not off.max() <= 0.1:
+        msg = f"mu must be of unit length, got squared length off by {off.max():.3g}; divide it by its norm"
+        raise ValueError(msg)
