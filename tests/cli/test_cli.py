@@ -249,9 +249,10 @@ def test_help_is_quick_and_loads_no_numba() -> None:
 
 @pytest.mark.slow
 def test_the_main_job(capsys: pytest.CaptureFixture[str]) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     assert main(["train", "svae"]) == 0
-    assert time.monotonic() - began < 120
+    # Two minutes on two cores, in time that other work on the machine does not add to.
+    assert time.process_time() - began < 240
     scores = json.loads(Path("runs/svae-digits/metrics.json").read_text())["scores"]
     for member in ("svae", "nvae"):
         assert scores[member]["log_p"] > scores["pixels"]["log_p"] + 50
