@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import threading
@@ -22,6 +23,26 @@ from geomlat.backends import sources
 _SERIAL = "def loop(n, {args}):\n    for i in range(n):\n        body(i, {args})\n"
 _PARALLEL = "def loop(n, {args}):\n    for i in prange(n):\n        body(row(i), {args})\n"
 _threads = threading.Lock()
+
+
+def _load_openmp() -> None:
+    """Load Numba's OpenMP layer, where there is one, with threads that sleep while they wait.
+
+    libgomp reads the policy once, when it is loaded; its default spins, and where another process holds the other core
+    a loop of 0.1 ms then takes 10 to 20 ms. A policy the user has set is kept, and the environment is left as it was.
+    """
+    if {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
+        return
+    os.environ["OMP_WAIT_POLICY"] = "passive"
+    try:
+        importlib.import_module("numba.np.ufunc.omppool")
+    except ImportError:
+        pass
+    finally:
+        del os.environ["OMP_WAIT_POLICY"]
+
+
+_load_openmp()
 
 
 @numba.extending.intrinsic  # type: ignore[untyped-decorator]

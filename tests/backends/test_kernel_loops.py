@@ -1,6 +1,9 @@
 """Serial and parallel loops, rows of arrays, and several Python threads at once."""
 
 import math
+import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -106,3 +109,17 @@ def test_aligned_broadcasts_batches():
     assert b.tolist() == [0.0, 1.0, 2.0, 3.0] * 2
     with pytest.raises(ValueError, match="shape mismatch"):
         aligned(np.zeros((2, 3)), np.zeros(4), events=[1, 0])
+
+
+@pytest.mark.parametrize(("chosen", "policy"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "active"}, "ACTIVE")])
+def test_threads_sleep_while_they_wait_unless_the_user_says_otherwise(chosen, policy):
+    # libgomp prints its settings when it is loaded.
+    program = "import os; before = dict(os.environ); import geomlat.backends.cpu as cpu; "
+    program += "print(before == dict(os.environ)); cpu.threads()"
+    env = {k: v for k, v in os.environ.items() if k not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
+    env |= {"OMP_DISPLAY_ENV": "verbose", **chosen}
+    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True"
+    if "GOMP_SPINCOUNT" not in done.stderr:
+        pytest.skip("Numba has no libgomp here")
+    assert f"OMP_WAIT_POLICY = '{policy}'" in done.stderr
