@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from geomlat.backends import inlined, kernel
+from geomlat.backends import inlined, kernel, scalar
+from geomlat.backends.libm import cos_sin_turns, fast_log
 
 Word = Any
 
@@ -115,29 +116,13 @@ M1 = np.uint64(0xCD9E8D57)
 W0 = np.uint64(0x9E3779B9)
 W1 = np.uint64(0xBB67AE85)
 LOW = np.uint64(0xFFFFFFFF)
-S62 = np.uint64(62)
-S52 = np.uint64(52)
 S32 = np.uint64(32)
 S12 = np.uint64(12)
 ONE = np.uint64(1)
-TWO = np.uint64(2)
+BITS_1 = np.uint64(0x3FF0000000000000)  # those of 1.0: the float 1 + k/2^52 holds the integer k in its last 52 bits
 TOP_32 = 1.0 - 2.0**-24  # the largest float32 below 1
 PURPOSE_UNIFORM = np.uint64(1)
 PURPOSE_NORMAL = np.uint64(2)
-
-# Floats taken apart by their bits: 2^52 + k and 1 + k/2^52 hold the integer k in their last 52 bits.
-BITS_1 = np.uint64(0x3FF0000000000000)
-BITS_2_52 = np.uint64(0x4330000000000000)
-BITS_ROOT_HALF = np.uint64(0x3FE6A09E667F3BCD)
-ROOT_HALF_TO_1 = np.uint64(0x3FF0000000000000 - 0x3FE6A09E667F3BCD)
-MANTISSA = np.uint64(0x000FFFFFFFFFFFFF)
-TO_INTEGER = 1.5 * 2.0**52
-LN_2 = math.log(2.0)
-
-# 2 atanh(s) = s + s + s^3 (A[0] + A[1] s^2 + ...) on |s| <= 0.172; sin and cos of (pi/2) r on |r| <= 1/2.
-A = tuple(2.0 / (2 * n + 3) for n in range(10))
-S = tuple((-1) ** n * (0.5 * math.pi) ** (2 * n + 1) / math.factorial(2 * n + 1) for n in range(9))
-C = tuple((-1) ** n * (0.5 * math.pi) ** (2 * n) / math.factorial(2 * n) for n in range(10))
 
 
 @inlined
@@ -159,41 +144,33 @@ def unit(hi: Word, lo: Word) -> float:
 
 
 @inlined
-def log_unit(u: float) -> float:
-    """``log(u)`` for normal 0 < u < 1, within 2 ulp: u = 2^k m with 1/2 <= m^2 < 2 and log m = 2 atanh((m-1)/(m+1))."""
-    t = np.float64(u).view(np.uint64) + ROOT_HALF_TO_1
-    k = np.uint64((t >> S52) | BITS_2_52).view(np.float64) - (2.0**52 + 1023.0)
-    f = np.uint64((t & MANTISSA) + BITS_ROOT_HALF).view(np.float64) - 1.0
-    s = f / (2.0 + f)
-    z = s * s
-    p = A[4] + z * (A[5] + z * (A[6] + z * (A[7] + z * (A[8] + z * A[9]))))
-    p = A[0] + z * (A[1] + z * (A[2] + z * (A[3] + z * p)))
-    return k * LN_2 + (2.0 * s + s * z * p)
-
-
-@inlined
-def cos_sin_turns(u: float) -> tuple[float, float]:
-    """``cos(2 pi u), sin(2 pi u)`` for |u| < 2^49, within 2 ulp: u is q/4 + r/4 turns with |r| <= 1/2."""
-    shifted = 4.0 * u + TO_INTEGER
-    q = np.float64(shifted).view(np.uint64)
-    r = 4.0 * u - (shifted - TO_INTEGER)
-    z = r * r
-    s = S[4] + z * (S[5] + z * (S[6] + z * (S[7] + z * S[8])))
-    s = r * (S[0] + z * (S[1] + z * (S[2] + z * (S[3] + z * s))))
-    c = C[4] + z * (C[5] + z * (C[6] + z * (C[7] + z * (C[8] + z * C[9]))))
-    c = 1.0 + z * (C[1] + z * (C[2] + z * (C[3] + z * c)))
-    odd = (q & ONE) == ONE
-    x = np.float64(s if odd else c).view(np.uint64) ^ (((q + ONE) & TWO) << S62)
-    y = np.float64(c if odd else s).view(np.uint64) ^ ((q & TWO) << S62)
-    return np.uint64(x).view(np.float64), np.uint64(y).view(np.float64)
-
-
-@inlined
 def box_muller(u1: float, u2: float) -> tuple[float, float]:
     """Two independent standard normals from two uniforms (Box and Muller 1958)."""
-    r = math.sqrt(-2.0 * log_unit(u1))
+    r = math.sqrt(-2.0 * fast_log(u1))
     c, s = cos_sin_turns(u2)
     return r * c, r * s
+
+
+@inlined
+def normal_pair(words: Any, index: Word, purpose: Word) -> tuple[float, float]:
+    """The normals ``2 index`` and ``2 index + 1`` of a sequence named by the key in ``words`` and a purpose."""
+    a, b, c, d = philox(np.uint64(0), index & LOW, index >> S32, purpose, words[0], words[1])
+    return box_muller(unit(a, b), unit(c, d))
+
+
+@scalar
+def fill_normals(words: Any, first: Word, purpose: Word, out: Any) -> None:
+    """The normals ``first``, ``first + 1``, ... of such a sequence into a vector."""
+    head = int(first & ONE)
+    pair = (first >> ONE) + (first & ONE)
+    if head == 1:
+        out[0] = normal_pair(words, first >> ONE, purpose)[1]
+    whole = out[head:]
+    half = whole.size // 2
+    for k in range(half):
+        whole[2 * k], whole[2 * k + 1] = normal_pair(words, pair + np.uint64(k), purpose)
+    if 2 * half < whole.size:
+        whole[2 * half] = normal_pair(words, pair + np.uint64(half), purpose)[0]
 
 
 @kernel(cost=1.0)
@@ -206,6 +183,4 @@ def _uniforms(i: int, words: Any, top: float, out: Any) -> None:
 
 @kernel(cost=2.5)
 def _normals(i: int, words: Any, out: Any) -> None:
-    index = (words[2] >> ONE) + np.uint64(i)
-    a, b, c, d = philox(np.uint64(0), index & LOW, index >> S32, PURPOSE_NORMAL, words[0], words[1])
-    out[2 * i], out[2 * i + 1] = box_muller(unit(a, b), unit(c, d))
+    out[2 * i], out[2 * i + 1] = normal_pair(words, (words[2] >> ONE) + np.uint64(i), PURPOSE_NORMAL)

@@ -22,6 +22,7 @@ from geomlat.backends.arrays import (
     to_host,
 )
 from geomlat.backends.kernels import Kernel, elementwise, inlined, kernel, scalar
+from geomlat.backends.threads import thread_limit
 
 __all__ = [
     "Array",
@@ -38,6 +39,7 @@ __all__ = [
     "native",
     "rows",
     "scalar",
+    "thread_limit",
     "through_dlpack",
     "to_host",
 ]

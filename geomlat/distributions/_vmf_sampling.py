@@ -25,7 +25,8 @@ from typing import Any
 import numpy as np
 
 from geomlat.backends import Array, cycled, inlined, is_host, kernel, namespace, rows, scalar
-from geomlat.random import BITS_1, LOW, S32, TO_INTEGER, Stream, cos_sin_turns, log_unit, normal, philox, unit
+from geomlat.backends.libm import cos_sin_turns, fast_exp_expm1, fast_log, fast_log1p
+from geomlat.random import BITS_1, LOW, S32, Stream, normal, philox, unit
 
 
 def draw_noise(
@@ -86,15 +87,9 @@ S9 = np.uint64(9)
 S10 = np.uint64(10)
 S11 = np.uint64(11)
 S21 = np.uint64(21)
-S52 = np.uint64(52)
 LOW_10 = np.uint64(1023)
 LOW_11 = np.uint64(2047)
-BIAS = np.uint64(1023)
 PURPOSE_RADIAL = np.uint64(3)
-LOG2_E = 1.0 / math.log(2.0)
-LN_2_HIGH = float.fromhex("0x1.62e42feep-1")
-LN_2_LOW = 1.908214929270587700e-10
-E = tuple(1.0 / math.factorial(k) for k in range(2, 14))
 
 
 @scalar
@@ -120,34 +115,14 @@ def three_uniforms(a: Any, b: Any, c: Any, d: Any) -> tuple[float, float, float]
 
 
 @inlined
-def exp_and_complement(x: float) -> tuple[float, float]:
-    """``exp(x), 1 - exp(x)`` for -600 < x <= 0, both to a few ulp: x = k log 2 + r, and expm1(r) by its series."""
-    shifted = x * LOG2_E + TO_INTEGER
-    k = shifted - TO_INTEGER
-    r = (x - k * LN_2_HIGH) - k * LN_2_LOW
-    q = E[6] + r * (E[7] + r * (E[8] + r * (E[9] + r * (E[10] + r * E[11]))))
-    q = E[0] + r * (E[1] + r * (E[2] + r * (E[3] + r * (E[4] + r * (E[5] + r * q)))))
-    q = r + r * r * q
-    power = np.uint64((np.float64(shifted).view(np.uint64) + BIAS) << S52).view(np.float64)
-    return power + power * q, (1.0 - power) - power * q
-
-
-@inlined
-def log1p_unit(x: float) -> float:
-    """``log(1 + x)`` for x > -1, to a few ulp."""
-    u = 1.0 + x
-    return log_unit(u) + (x - (u - 1.0)) / u
-
-
-@inlined
 def beta_odds(m: int, u1: float, u2: float) -> float:
     """Z/(1 - Z) for Z ~ Beta((m-1)/2, (m-1)/2), accurate at both ends, from two uniforms (Ulrich 1984).
 
     Z = (1 - x)/2 with x = r cos(2 pi u2), r^2 = 1 - u1^(2/(m-2)): one coordinate of a uniform point of the sphere.
     """
     c, s = cos_sin_turns(0.5 * u2)
-    p, square = exp_and_complement(2.0 * log_unit(u1) / max(m - 2, 1))
-    p, r = (0.0, 1.0) if m == 2 else (p, math.sqrt(square))
+    p, less_one = fast_exp_expm1(2.0 * fast_log(u1) / max(m - 2, 1))
+    p, r = (0.0, 1.0) if m == 2 else (p, math.sqrt(-less_one))
     gap = p / (1.0 + r)
     return (gap + 2.0 * r * s * s) / (gap + 2.0 * r * c * c)
 
@@ -160,7 +135,7 @@ def proposal(m: int, b: float, words: Any, i: int, attempt: int) -> tuple[float,
     u1, u2, u3 = three_uniforms(a0, a1, a2, a3)
     odds = beta_odds(m, u1, u2)
     zeta = 0.5 * (1.0 - b) * (odds - 1.0) / (1.0 + b * odds)
-    return odds, (m - 1.0) * (log1p_unit(zeta) - zeta) >= log_unit(u3)
+    return odds, (m - 1.0) * (fast_log1p(zeta) - zeta) >= fast_log(u3)
 
 
 @scalar

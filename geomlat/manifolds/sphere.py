@@ -9,13 +9,13 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
-from geomlat.backends import namespace
+from geomlat.backends import namespace, rows
 from geomlat.grad import sum_to
 from geomlat.manifolds.base import Array, Pull, constant, draw
 from geomlat.manifolds.embedded import Embedded
 from geomlat.manifolds.radial import dlog_sinc, log_sinc, sinc
-from geomlat.manifolds.sphere_rows import FAR, dist_row, exp_row, log_row, transport_row
-from geomlat.manifolds.vectors import batch_shape, by_rows, compiled, direction, dot, length, spread, store
+from geomlat.manifolds.sphere_rows import FAR, dist_row, exp_row, log_row, pairwise_row, transport_row
+from geomlat.manifolds.vectors import batch_shape, by_rows, check_out, compiled, direction, dot, length, spread, store
 
 
 @dataclass(frozen=True)
@@ -138,6 +138,18 @@ class Sphere(Embedded):
             return sum_to(dx, x.shape), sum_to(-p * (minus - low * y) - q * (plus + high * y), y.shape)
 
         return self.dist(x, y), pull
+
+    def pairwise_dist(self, x: Array, y: Array, /, *, out: Array | None = None) -> Array:
+        """All distances ``(..., k, l)``, by the formula of `dist`: without temporaries for two sets, else in blocks."""
+        if not (compiled(x, y) and x.ndim == y.ndim == 2):
+            return super().pairwise_dist(x, y, out=out)
+        self._check_shape(x)
+        self._check_shape(y)
+        if out is None:
+            out = namespace(x).empty((x.shape[0], y.shape[0]), dtype=x.dtype)
+        check_out(out, (x.shape[0], y.shape[0]), x.dtype)
+        pairwise_row(x.shape[0], rows(x, x.shape[:1]), rows(y, y.shape[:1]), out)
+        return out
 
     def transport(self, x: Array, y: Array, u: Array, /, *, out: Array | None = None) -> Array:
         """``u - 2 <m, u> m`` with ``m = (x + y) / |x + y|``: the reflection that takes x to -y, an exact isometry."""

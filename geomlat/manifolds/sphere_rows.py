@@ -89,22 +89,21 @@ def log_row(i: int, x: Any, y: Any, out: Any) -> None:
             out[i, j] = factor * (unit - head * np.float64(x[a, j])) if axis >= 0 else 0.0
 
 
-@kernel(cost=12.0)
-def dist_row(i: int, x: Any, y: Any, out: Any) -> None:
-    """``2 atan2(|x - y|, |x + y|)``, both freed of the difference of the points' lengths."""
-    a, b, m = min(i, x.shape[0] - 1), min(i, y.shape[0] - 1), x.shape[1]
+@scalar
+def row_angle(x: Any, a: int, y: Any, b: int) -> float:
+    """``2 atan2(|x - y|, |x + y|)`` of row a of x and row b of y, both freed of the difference of their lengths."""
     near, far, skew, low, high = 0.0, 0.0, 0.0, 1.0, 1.0
-    for j in range(m):
+    for j in range(x.shape[1]):
         d, s = np.float64(x[a, j]) - np.float64(y[b, j]), np.float64(x[a, j]) + np.float64(y[b, j])
         near += d * d
         far += s * s
         skew += d * s
     if near < TINY or far < TINY:
         low, high, near, far, skew = 0.0, 0.0, 0.0, 0.0, 0.0
-        for j in range(m):
+        for j in range(x.shape[1]):
             low = max(low, abs(np.float64(x[a, j]) - np.float64(y[b, j])))
             high = max(high, abs(np.float64(x[a, j]) + np.float64(y[b, j])))
-        for j in range(m):
+        for j in range(x.shape[1]):
             d = (np.float64(x[a, j]) - np.float64(y[b, j])) / (low if low > 0.0 else 1.0)
             s = (np.float64(x[a, j]) + np.float64(y[b, j])) / (high if high > 0.0 else 1.0)
             near += d * d
@@ -112,7 +111,20 @@ def dist_row(i: int, x: Any, y: Any, out: Any) -> None:
             skew += d * s
     near = max(near - (0.5 * high * skew) * (0.5 * high * skew), 0.0)
     far = max(far - (0.5 * low * skew) * (0.5 * low * skew), 0.0)
-    out[i] = 2.0 * math.atan2(low * math.sqrt(near), high * math.sqrt(far))
+    return 2.0 * math.atan2(low * math.sqrt(near), high * math.sqrt(far))
+
+
+@kernel(cost=12.0)
+def dist_row(i: int, x: Any, y: Any, out: Any) -> None:
+    """The angle of two rows."""
+    out[i] = row_angle(x, min(i, x.shape[0] - 1), y, min(i, y.shape[0] - 1))
+
+
+@kernel(cost=25.0)
+def pairwise_row(i: int, x: Any, y: Any, out: Any) -> None:
+    """The angles of a row of x and all rows of y."""
+    for j in range(y.shape[0]):
+        out[i, j] = row_angle(x, i, y, j)
 
 
 @kernel(cost=8.0)

@@ -11,13 +11,12 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
-from geomlat.backends import is_host, namespace
+from geomlat.backends import is_host, namespace, thread_limit
 from geomlat.optim import EMA, Adam, Optimizer
 from geomlat.optim.schedules import Hyperparameter
 from geomlat.random import Stream, stream
 from geomlat.train.callbacks import Callback, Progress
 from geomlat.train.checkpoint import load_checkpoint, writable_folder
-from geomlat.train.interrupts import thread_limit
 from geomlat.train.loop import Loop, prepared
 from geomlat.train.settings import Settings, at_least, check_data, record, require_same
 from geomlat.train.state import Fitted, Training

@@ -1,11 +1,11 @@
-"""Ctrl-C and threads around a training loop."""
+"""Ctrl-C around a training loop."""
 
 from __future__ import annotations
 
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from types import FrameType
 
 
@@ -36,24 +36,3 @@ def deferred_interrupt() -> Iterator[Callable[[], None]]:
         yield check
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-@contextmanager
-def thread_limit(threads: int | None) -> Iterator[None]:
-    """At most ``threads`` threads of the compiled loops and, if threadpoolctl is installed, of BLAS; None: no limit."""
-    if threads is None:
-        yield
-        return
-    from geomlat.backends.cpu import limit_threads
-
-    with limit_threads(threads), _blas_limit(threads):
-        yield
-
-
-def _blas_limit(threads: int) -> AbstractContextManager[object]:
-    try:
-        from threadpoolctl import threadpool_limits
-    except ImportError:
-        return nullcontext()
-    limits: AbstractContextManager[object] = threadpool_limits(threads, user_api="blas")
-    return limits

@@ -9,7 +9,7 @@ from scipy import stats
 from vmf_quadrature import KAPPA, M, cdf_of_t, unit_rows
 
 from geomlat.distributions import SphericalUniform, VonMisesFisher
-from geomlat.distributions._vmf_sampling import beta_odds, exp_and_complement, log1p_unit
+from geomlat.distributions._vmf_sampling import beta_odds
 from geomlat.random import stream
 from geomlat.special.vmf import vmf_dratio, vmf_one_minus_ratio
 
@@ -154,12 +154,6 @@ def test_float32_is_the_rounded_draw():
 
 def test_scalars_of_the_proposal():
     with mp.workdps(40):
-        for x in (-1e-300, -1e-12, -0.3, -0.36, -1.0, -20.0, -87.3, -500.0):
-            got = exp_and_complement(x)
-            for value, exact in zip(got, (mp.exp(x), -mp.expm1(x)), strict=True):
-                assert float(value) == pytest.approx(float(exact), rel=1e-15, abs=0)
-        for x in (-0.9, -0.5, -0.25, -1e-9, 1e-300, 1e-16, 0.3, 5.0, 1e9):
-            assert float(log1p_unit(x)) == pytest.approx(float(mp.log1p(mp.mpf(x))), rel=1e-15, abs=0)
         for m in (2, 3, 6, 1000):
             for u1, u2 in ((0.3, 0.2), (1e-13, 0.5 - 1e-13), (1 - 1e-13, 1e-13), (0.999, 0.75)):
                 r = mp.sqrt(1 - mp.mpf(u1) ** (mp.mpf(2) / (m - 2))) if m > 2 else mp.mpf(1)

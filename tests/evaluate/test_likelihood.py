@@ -149,12 +149,30 @@ def test_float32_weights_are_summed_in_float64(a, x):
     np.testing.assert_allclose(result.log_p, LinearGaussian(a).exact(x), rtol=1e-6)
 
 
+@pytest.mark.parametrize("threads", [1, None])
+def test_blas_is_held_to_the_threads(a, x, threads):
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+
+    def blas():
+        return [pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
+
+    class Watching(LinearGaussian):
+        def log_weights(self, theta, x, *, samples, rng):
+            self.seen = blas()
+            return super().log_weights(theta, x, samples=samples, rng=rng)
+
+    model, before = Watching(a), blas()
+    log_likelihood(model, None, x, samples=2, rng=0, threads=threads)
+    assert model.seen == (before if threads is None else [1] * len(before))
+    assert blas() == before
+
+
 def test_text_names_the_numbers(a, x):
     text = str(log_likelihood(LinearGaussian(a), None, x, samples=30, rng=0))
     assert "40 rows, 30 samples, effective sample size 30.0 mean, 30.0 min" in text
 
 
-@pytest.mark.parametrize("wrong", [{"samples": 0}, {"rows": 0}, {"block": 0}])
+@pytest.mark.parametrize("wrong", [{"samples": 0}, {"rows": 0}, {"block": 0}, {"threads": 0}])
 def test_sizes_are_checked(a, x, wrong):
     with pytest.raises(ValueError, match=f"{next(iter(wrong))} >= 1"):
         log_likelihood(LinearGaussian(a), None, x, rng=0, **wrong)

@@ -185,6 +185,7 @@ def test_pairwise_distances_come_in_blocks(monkeypatch):
     dx, dy = pull(g)
     monkeypatch.setattr("geomlat.manifolds.base.BLOCK", 60)
     np.testing.assert_array_equal(s.pairwise_dist(x, y), whole)
+    np.testing.assert_array_equal(s.pairwise_dist(x[0], y[0].copy()), whole[0])
     np.testing.assert_allclose(pull(g)[0], dx, rtol=1e-14)
     np.testing.assert_allclose(pull(g)[1], dy, rtol=1e-14, atol=1e-15)
 

@@ -1,4 +1,4 @@
-"""The polynomial logarithm, cosine and sine against mpmath, in units in the last place; Python and compiled agree."""
+"""The polynomial log, log1p, exp, cos and sin against mpmath, in ulps; Python and compiled values agree."""
 
 import math
 
@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from geomlat.backends import elementwise
-from geomlat.random import box_muller, cos_sin_turns, log_unit, unit
+from geomlat.backends.libm import cos_sin_turns, fast_exp_expm1, fast_log, fast_log1p
+from geomlat.random import box_muller, unit
 
-logarithm, turns = elementwise(log_unit), elementwise(cos_sin_turns, outputs=2)
+log1p, exponential = elementwise(fast_log1p), elementwise(fast_exp_expm1, outputs=2)
+logarithm, turns = elementwise(fast_log), elementwise(cos_sin_turns, outputs=2)
 normals = elementwise(box_muller, outputs=2)
 RNG = np.random.default_rng(5)
 LOG_POINTS = np.concatenate(
@@ -18,7 +20,26 @@ LOG_POINTS = np.concatenate(
         10.0 ** RNG.uniform(-300, 0, 500),
         1.0 - 10.0 ** RNG.uniform(-15.9, 0, 700),
         math.sqrt(0.5) * (1.0 + RNG.uniform(-1e-12, 1e-12, 300)),
+        10.0 ** RNG.uniform(0, 300, 300),
         [2.0**-53, 2.0**-1022, 0.5, 0.25, 1.0 - 2.0**-53, math.sqrt(0.5)],
+    ]
+)
+SHIFT_POINTS = np.concatenate(
+    [
+        -1.0 + 10.0 ** RNG.uniform(-15.5, 0, 500),
+        RNG.choice([-1, 1], 1500) * 10.0 ** RNG.uniform(-300, -1, 1500),
+        RNG.uniform(-0.9, 3, 1500),
+        10.0 ** RNG.uniform(0, 300, 300),
+        [0.0, 2.0**-53 - 1.0],
+    ]
+)
+POWER_POINTS = np.concatenate(
+    [
+        RNG.uniform(-699, 699, 1000),
+        RNG.uniform(-3, 3, 2000),
+        (np.arange(-3, 4)[:, None] * math.log(2.0) / 2 + RNG.uniform(-1e-9, 1e-9, 100)).ravel(),
+        RNG.choice([-1, 1], 500) * 10.0 ** RNG.uniform(-300, 0, 500),
+        [0.0],
     ]
 )
 TURN_POINTS = np.concatenate(
@@ -44,6 +65,19 @@ def test_log_within_two_ulps():
     assert ulps(logarithm(LOG_POINTS), exact) < 2.0
 
 
+def test_log1p_within_three_ulps():
+    with mpmath.workprec(1200):
+        exact = [mpmath.log(1 + mpmath.mpf(x)) for x in SHIFT_POINTS.tolist()]
+    assert ulps(log1p(SHIFT_POINTS), exact) < 3.0
+
+
+def test_exp_within_two_ulps_and_expm1_within_three():
+    power, less_one = exponential(POWER_POINTS)
+    with mpmath.workprec(1200):
+        assert ulps(power, [mpmath.exp(mpmath.mpf(x)) for x in POWER_POINTS.tolist()]) < 2.0
+        assert ulps(less_one, [mpmath.expm1(mpmath.mpf(x)) for x in POWER_POINTS.tolist()]) < 3.0
+
+
 def test_cos_and_sin_within_two_ulps():
     with mpmath.workprec(200):
         points = [2 * mpmath.mpf(u) for u in TURN_POINTS.tolist()]
@@ -54,7 +88,10 @@ def test_cos_and_sin_within_two_ulps():
 
 
 def test_python_and_compiled_values_are_the_same_bits():
-    assert [float(log_unit(u)) for u in LOG_POINTS.tolist()] == logarithm(LOG_POINTS).tolist()
+    assert [float(fast_log(u)) for u in LOG_POINTS.tolist()] == logarithm(LOG_POINTS).tolist()
+    assert [float(fast_log1p(x)) for x in SHIFT_POINTS.tolist()] == log1p(SHIFT_POINTS).tolist()
+    pairs = [fast_exp_expm1(x) for x in POWER_POINTS.tolist()]
+    assert np.array_equal(np.transpose(exponential(POWER_POINTS)), pairs)
     cosine, sine = turns(TURN_POINTS)
     pairs = [cos_sin_turns(u) for u in TURN_POINTS.tolist()]
     assert np.array_equal(np.transpose([cosine, sine]), pairs)

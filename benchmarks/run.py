@@ -1,0 +1,74 @@
+"""Run the benchmarks, keep the numbers as JSON and write the table: ``python benchmarks/run.py [NAME ...]``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from dataclasses import asdict
+from pathlib import Path
+
+import importing
+import von_mises_fisher as vmf
+from timing import Row, machine, span
+
+HERE = Path(__file__).parent
+GROUPS = {
+    "sampling": vmf.sampling,
+    "divergence": vmf.divergence,
+    "implicit": vmf.implicit_gradient,
+    "import": importing.import_time,
+}
+HEAD = """# Benchmarks
+
+Written by `python benchmarks/run.py`; the numbers behind it are in `results/`. Every row is measured in one process,
+the two sides taking turns, so that both see the same drift of the machine: a ratio is the median of the rounds' ratios
+(peer / ours), with the quartiles in brackets. "Gate" must hold, "goal" is where we want to be. No test asserts on time.
+"""
+
+
+def table(rows: list[Row]) -> str:
+    """The rows as a Markdown table."""
+    lines = [
+        "| item | case | ours | peer | ratio | gate | goal | held | note |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for r in rows:
+        ratio = peer = ""
+        if r.theirs:
+            low, middle, high = statistics.quantiles(r.ratios, n=4)
+            ratio, peer = (
+                f"**{middle:.3g}x** [{low:.3g} .. {high:.3g}]",
+                f"{r.peer} {span(statistics.median(r.theirs))}",
+            )
+        ours = f"{span(statistics.median(r.ours))} per {r.unit}"
+        held = "yes" if r.passed else "no"
+        lines.append(f"| {r.item} | {r.case} | {ours} | {peer} | {ratio} | {r.gate} | {r.goal} | {held} | {r.note} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run the named groups, or all of them, and rewrite the table from all kept results."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which groups to run: {', '.join(GROUPS)}")
+    names = parser.parse_args().names or list(GROUPS)
+    unknown = sorted(set(names) - set(GROUPS))
+    if unknown:
+        parser.error(f"unknown group {', '.join(unknown)}; there are {', '.join(GROUPS)}")
+    for name in names:
+        rows = GROUPS[name]()
+        print(table(rows), flush=True)
+        kept = {"machine": machine(), "rows": [asdict(r) for r in rows]}
+        (HERE / "results" / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n")
+    parts = [HEAD]
+    for name in GROUPS:
+        path = HERE / "results" / f"{name}.json"
+        if path.exists():
+            kept = json.loads(path.read_text())
+            about = ", ".join(f"{k} {v}" for k, v in kept["machine"].items())
+            parts += [f"## {name}\n", f"Measured on: {about}.\n", table([Row(**r) for r in kept["rows"]]) + "\n"]
+    (HERE / "README.md").write_text("\n".join(parts))
+
+
+if __name__ == "__main__":
+    main()

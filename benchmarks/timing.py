@@ -1,0 +1,103 @@
+"""Interleaved timing: the machine's speed drifts by 2x within minutes, so only ratios within one round mean much."""
+
+from __future__ import annotations
+
+import gc
+import importlib.metadata
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROUNDS = 11
+PACKAGES = ("numpy", "scipy", "numba", "array-api-compat")
+
+
+@dataclass
+class Row:
+    """One comparison: seconds per round of this library and of the peer, scaled to one ``unit`` of work."""
+
+    item: str
+    case: str
+    peer: str
+    unit: str
+    ours: list[float]
+    theirs: list[float] = field(default_factory=list)
+    gate: str = ""
+    goal: str = ""
+    note: str = ""
+    passed: bool | None = None
+
+    @property
+    def ratios(self) -> list[float]:
+        """Peer over ours, round by round."""
+        return [b / a for a, b in zip(self.ours, self.theirs, strict=True)]
+
+
+def interleave(*runs: Callable[[], object], rounds: int = ROUNDS) -> list[list[float]]:
+    """Seconds of each callable in each round, one after the other, after one call of each to warm up."""
+    for run in runs:
+        run()
+    times: list[list[float]] = [[] for _ in runs]
+    gc.disable()
+    try:
+        for _ in range(rounds):
+            for run, found in zip(runs, times, strict=True):
+                start = time.perf_counter()
+                run()
+                found.append(time.perf_counter() - start)
+    finally:
+        gc.enable()
+    return times
+
+
+def faster_by(
+    item: str,
+    case: str,
+    peer: str,
+    unit: str,
+    times: list[list[float]],
+    work: float,
+    gate: float,
+    goal: float,
+    note: str = "",
+) -> Row:
+    """The row of a gate on the median ratio, peer over ours."""
+    ours, theirs = ([t / work for t in run] for run in times)
+    row = Row(item, case, peer, unit, ours, theirs, f"{gate:g}x", f"{goal:g}x", note)
+    row.passed = statistics.median(row.ratios) >= gate
+    return row
+
+
+def below(item: str, case: str, unit: str, times: list[float], work: float, gate: float, goal: float) -> Row:
+    """The row of a gate in seconds on our own median."""
+    row = Row(item, case, "", unit, [t / work for t in times], [], span(gate), span(goal))
+    row.passed = statistics.median(row.ours) <= gate
+    return row
+
+
+def span(seconds: float) -> str:
+    """A time with three digits and a unit."""
+    for scale, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "us")):
+        if seconds >= scale:
+            return f"{seconds / scale:.3g} {unit}"
+    return f"{seconds / 1e-9:.3g} ns"
+
+
+def machine() -> dict[str, object]:
+    """What the numbers were measured on."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    return {
+        "cpu": model or platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
+        "system": platform.system(),
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in PACKAGES},
+        "date": time.strftime("%Y-%m-%d"),
+    }

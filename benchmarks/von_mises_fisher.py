@@ -1,0 +1,82 @@
+"""von Mises-Fisher: sampling, divergence with gradient, and the implicit gradient of the concentration."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import special, stats
+from timing import Row, below, faster_by, interleave
+
+from geomlat.distributions import VonMisesFisher
+from geomlat.random import stream
+from geomlat.special import vmf_kl_pair
+
+SAMPLING = {3: (3.0, 5.0, 400_000), 10: (4.0, 7.0, 100_000), 50: (10.0, 15.0, 20_000), 200: (12.0, 20.0, 4_000)}
+DIVERGENCE = (3, 10, 50, 200, 1000)
+
+
+def sampling() -> list[Row]:
+    """One mean direction, float64, two threads allowed; SciPy's ``rvs`` and NumPy's normals alone as the limit."""
+    rows = []
+    for m, (gate, goal, n) in SAMPLING.items():
+        for kappa in (0.1, 100.0, 1e4):
+            mu = np.full(m, m**-0.5)
+            ours, theirs = VonMisesFisher(mu, kappa), stats.vonmises_fisher(mu, kappa)
+            key, rng = stream(0), np.random.default_rng(0)
+            sfc = np.random.Generator(np.random.SFC64(0))
+            times = interleave(
+                lambda q=ours, n=n, key=key: q.sample(n, rng=key),
+                lambda q=theirs, n=n, rng=rng: q.rvs(n, random_state=rng),
+                lambda n=n, m=m, sfc=sfc: sfc.standard_normal((n, m)),
+            )
+            normals = np.median(np.divide(times[2], times[0]))
+            note = f"{normals:.2g}x NumPy's SFC64 normals alone"
+            rows.append(
+                faster_by(
+                    "vMF sampling", f"m = {m}, kappa = {kappa:g}", "SciPy rvs", "sample", times[:2], n, gate, goal, note
+                )
+            )
+    return rows
+
+
+def scipy_divergence(m: int, kappa: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """KL(vMF || uniform) and its derivative in kappa by SciPy's exponentially scaled Bessel functions."""
+    v = m / 2.0 - 1.0
+    with np.errstate(all="ignore"):
+        low, high = special.ive(v, kappa), special.ive(v + 1.0, kappa)
+        ratio = high / low
+        log_normaliser = v * np.log(kappa) - 0.5 * m * np.log(2 * np.pi) - np.log(low) - kappa
+        log_area = np.log(2.0) + 0.5 * m * np.log(np.pi) - special.gammaln(0.5 * m)
+        return kappa * ratio + log_normaliser + log_area, kappa * (1.0 - ratio * ratio) - (m - 1.0) * ratio
+
+
+def divergence(n: int = 1_000_000) -> list[Row]:
+    """KL and gradient for a million concentrations, log-uniform on 0.1..1e5."""
+    kappa = 10.0 ** np.random.default_rng(0).uniform(-1.0, 5.0, n)
+    rows = []
+    for m in DIVERGENCE:
+        times = interleave(lambda m=m: vmf_kl_pair(float(m), kappa), lambda m=m: scipy_divergence(m, kappa), rounds=7)
+        lost = np.mean(~(np.isfinite(scipy_divergence(m, kappa)[0])))
+        ours = np.mean(~np.isfinite(vmf_kl_pair(float(m), kappa)[0]))
+        note = f"not finite: SciPy {lost:.1%}, ours {ours:.0%}"
+        rows.append(faster_by("vMF KL + gradient", f"m = {m}", "SciPy ive", "kappa", times, n, 4.0, 10.0, note))
+        rows[-1].passed = bool(rows[-1].passed and ours == 0.0)
+    return rows
+
+
+def implicit_gradient() -> list[Row]:
+    """``rsample_vjp``'s pullback for one concentration per sample; per sample and thread."""
+    import numba
+
+    rows = []
+    threads = numba.get_num_threads()
+    for m in (3, 10, 50, 200):
+        n = 40_000 if m < 50 else 8_000
+        rng = np.random.default_rng(0)
+        mu = np.full((n, m), m**-0.5)
+        q = VonMisesFisher(mu, rng.uniform(1.0, 200.0, n))
+        z, pull = q.rsample_vjp(q.draw(rng=1))
+        times = interleave(lambda pull=pull, z=z: pull(z))
+        rows.append(
+            below("implicit kappa gradient", f"m = {m}", "sample and thread", times[0], n / threads, 2.5e-6, 1e-6)
+        )
+    return rows

@@ -1,0 +1,129 @@
+"""Small public calls that between them reach every kernel of the package, and what a test does with each.
+
+A new kernel is reached by one more call here; the lifted scalars are found and called by themselves. Run as a program
+it compares each kernel on the CPU with numba's CUDA simulator (NUMBA_ENABLE_CUDASIM=1) on the same arrays.
+"""
+
+import contextlib
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+import geomlat
+from geomlat.backends import Kernel
+from geomlat.backends.kernels import Elementwise
+
+ON_CPU = Kernel.cpu
+# Arguments of lifted scalars by name: dimensions, orders; all others lie in (0, 1).
+ARGUMENTS = {"m": 5.0, "v": 1.5, "kappa": 2.5}
+
+
+def kernels() -> dict[str, Kernel | Elementwise]:
+    """Every kernel and lifted scalar that is a module's own name, by dotted name."""
+    found: dict[str, Kernel | Elementwise] = {}
+    for info in pkgutil.walk_packages(geomlat.__path__, "geomlat."):
+        if info.name.endswith("__main__"):
+            continue
+        for name, value in vars(importlib.import_module(info.name)).items():
+            source = getattr(value, "body", getattr(value, "f", None))
+            if isinstance(value, Kernel | Elementwise) and source.__module__ == info.name:
+                found[f"{info.name}.{name}"] = value
+    return found
+
+
+def call_all() -> None:
+    """Reach every kernel once."""
+    for lifted in kernels().values():
+        if isinstance(lifted, Elementwise):
+            values = [ARGUMENTS.get(name, 0.4) for name in inspect.signature(lifted.f).parameters]
+            lifted(*(np.array([v, 1.01 * v]) for v in values))
+    for call in CALLS:
+        call()
+
+
+def _draws() -> None:
+    from geomlat.random import normal, stream, uniform
+
+    uniform(5, rng=stream(1).at(3))
+    normal(5, rng=stream(1).at(3))
+
+
+def _sphere() -> None:
+    from geomlat.manifolds import Sphere
+
+    sphere = Sphere(2)
+    x, y = np.eye(3)[:2], np.full((2, 3), 3.0**-0.5)
+    u = sphere.log(x, y)
+    sphere.exp(x, u)
+    sphere.dist(x, y)
+    sphere.transport(x, y, u)
+
+
+def _von_mises_fisher() -> None:
+    from geomlat.distributions import SphericalUniform, VonMisesFisher
+
+    SphericalUniform(2).sample(3, rng=0)
+    for m, estimator in ((2, "implicit"), (3, "implicit"), (3, "rejection"), (4, "score"), (5, "implicit")):
+        q = VonMisesFisher(np.full((2, m), m**-0.5), np.array([0.5, 30.0]), estimator)
+        z, pull = q.rsample_vjp(q.draw(3, rng=1))
+        pull(z, advantage=np.ones((3, 2)))
+        q.sample(3, rng=1)
+        q.log_prob_vjp(z)[1](np.ones((3, 2)))
+
+
+def _binarise() -> None:
+    from geomlat.data.binarise import binarise
+
+    binarise(np.arange(0, 250, 25, dtype=np.uint8).reshape(2, 5), rng=0)
+
+
+def _adam() -> None:
+    from geomlat.optim import Adam
+
+    theta = np.ones(3)
+    optimizer = Adam()
+    optimizer.update(theta, np.arange(3.0), optimizer.init(theta))
+
+
+CALLS: list[Callable[[], None]] = [_draws, _sphere, _von_mises_fisher, _binarise, _adam]
+
+
+@contextlib.contextmanager
+def watched(visit: Callable[..., None]) -> Iterator[None]:
+    """Within the block each kernel calls ``visit(kernel, n, *arrays)`` before it runs on the CPU."""
+
+    def cpu(self: Kernel, n: int, *arrays: Any) -> None:
+        visit(self, n, *arrays)
+        ON_CPU(self, n, *arrays)
+
+    Kernel.cpu = cpu
+    try:
+        yield
+    finally:
+        Kernel.cpu = ON_CPU
+
+
+def compare(kernel: Kernel, n: int, *arrays: Any) -> None:
+    """Run a kernel on copies of its arrays, on the CPU and in the simulator; the results differ by rounding."""
+    ours, theirs = ([a.copy() if isinstance(a, np.ndarray) else a for a in arrays] for _ in range(2))
+    ON_CPU(kernel, n, *ours)
+    kernel.cuda(n, *theirs)
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-14, err_msg=kernel.__name__)
+
+
+if __name__ == "__main__":
+    reached: set[str] = set()
+
+    def visit(kernel: Kernel, n: int, *arrays: Any) -> None:
+        """Compare, and note the name."""
+        compare(kernel, n, *arrays)
+        reached.add(kernel.__name__)
+
+    with watched(visit):
+        call_all()
+    print(sorted(reached))
