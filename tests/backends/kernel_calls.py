@@ -61,6 +61,7 @@ def _sphere() -> None:
     sphere.exp(x, u)
     sphere.dist(x, y)
     sphere.transport(x, y, u)
+    sphere.pairwise_dist(x, y)
 
 
 def _von_mises_fisher() -> None:
@@ -71,6 +72,17 @@ def _von_mises_fisher() -> None:
         q = VonMisesFisher(np.full((2, m), m**-0.5), np.array([0.5, 30.0]), estimator)
         z, pull = q.rsample_vjp(q.draw(3, rng=1))
         pull(z, advantage=np.ones((3, 2)))
+        q.sample(3, rng=1)
+        q.log_prob_vjp(z)[1](np.ones((3, 2)))
+
+
+def _power_spherical() -> None:
+    from geomlat.distributions import PowerSpherical
+
+    for m in (3, 5):
+        q = PowerSpherical(np.full((2, m), m**-0.5), np.array([0.5, 30.0]))
+        z, pull = q.rsample_vjp(q.draw(3, rng=1))
+        pull(z)
         q.sample(3, rng=1)
         q.log_prob_vjp(z)[1](np.ones((3, 2)))
 
@@ -89,7 +101,7 @@ def _adam() -> None:
     optimizer.update(theta, np.arange(3.0), optimizer.init(theta))
 
 
-CALLS: list[Callable[[], None]] = [_draws, _sphere, _von_mises_fisher, _binarise, _adam]
+CALLS: list[Callable[[], None]] = [_draws, _sphere, _von_mises_fisher, _power_spherical, _binarise, _adam]
 
 
 @contextlib.contextmanager
