@@ -16,8 +16,6 @@ from geomlat.data import SETS, Dataset, load
 from geomlat.optim import Adam
 from geomlat.train.checkpoint import CHECKPOINT
 
-SAMPLES = 500
-
 
 def train(args: Namespace) -> None:
     """Train, score, draw; leave a run folder."""
@@ -32,9 +30,10 @@ def train(args: Namespace) -> None:
         for member, model in members.items():
             print(f"training {runs.NAMES[member]}, {run.epochs} epochs at most, into {folder / member}", flush=True)
             fit(model, dataset, run, folder / member, resume=args.resume)
-    except training.TrainingInterrupted as stop:
+        print(f"scoring {len(dataset.test)} test rows, {args.samples} importance samples each", flush=True)
+        measured = report.measure(run, members, dataset, samples=args.samples)
+    except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(_how_to_resume(run, folder)) from stop
-    measured = report.measure(run, members, dataset, samples=SAMPLES)
     text = report.save(folder, run, measured)
     drawn = pictures.draw(folder, run, members, dataset)
     print(

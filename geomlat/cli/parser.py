@@ -51,7 +51,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_train(_command(commands, "train", "train a model and leave a run folder", _TRAIN, _TRAIN_END))
     evaluate = _command(commands, "evaluate", "score the models of a run folder on its test split")
     _add_folder(evaluate)
-    evaluate.add_argument("--samples", type=int, default=500, help="importance samples for each row (default: 500)")
+    _add_samples(evaluate)
     sample = _command(commands, "sample", "draw from the models of a run folder", _SAMPLE)
     _add_folder(sample)
     sample.add_argument("-n", type=int, default=64, help="how many rows (default: 64)")
@@ -80,6 +80,12 @@ def _add_folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="the folder that `geomlat train` left")
 
 
+def _add_samples(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--samples", type=int, metavar="N", default=500, help="importance samples of a row (default: 500)"
+    )
+
+
 def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", choices=("svae", "nvae", "ae"), help="what to train")
     data = parser.add_argument_group("what")
@@ -97,6 +103,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--free-bits", type=float, metavar="NATS", help="KL that costs nothing (default: 0)")
     how.add_argument("--patience", type=int, metavar="N", help="stop after N epochs without a better validation loss")
     how.add_argument("--seed", type=int, metavar="S", help="the same seed gives the same run (default: 0)")
+    _add_samples(how)
     where = parser.add_argument_group("where")
     where.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: a new one below runs/)")
     where.add_argument("--resume", action="store_true", help="continue the run in DIR, or the last one without --out")

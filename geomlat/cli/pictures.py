@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geomlat import plot
+from geomlat.cli import report
 from geomlat.cli.runs import NAMES, Run
 from geomlat.data import Dataset
 from geomlat.random import stream
@@ -26,7 +27,7 @@ def draw(folder: Path, run: Run, trained: dict[str, Any], dataset: Dataset) -> l
         for name, figure in _of_model(run, member, model, dataset):
             paths.append(plot.save(figure, folder / member / f"{name}.png"))
     if len(trained) > 1 and dataset.image_shape and all(run.members[m] in _DRAWN for m in trained):
-        paths.append(plot.save(_comparison(run, trained, dataset), folder / "comparison.png"))
+        paths.append(plot.save(_comparison(folder, run, trained, dataset), folder / "comparison.png"))
     histories = {NAMES[m]: read_history(folder / m) for m in trained}
     paths.append(plot.save(plot.training_curves(histories, title=dataset.name), folder / "training.png"))
     if run.model == "svae":
@@ -41,11 +42,12 @@ def draw_rows(path: Path, rows: Any, dataset: Dataset, name: str) -> Path:
     return plot.save(plot.sample_grid(rows, dataset.image_shape, columns=10, title=title), path)
 
 
-def _comparison(run: Run, trained: dict[str, Any], dataset: Dataset) -> Figure:
+def _comparison(folder: Path, run: Run, trained: dict[str, Any], dataset: Dataset) -> Figure:
     assert dataset.image_shape is not None
     x, labels = _test_rows(run, dataset)
+    scores = report.read(folder)
     panels = {
-        NAMES[m]: plot.Panel(model.transform(x), model.inverse_transform, run.members[m])
+        NAMES[m]: plot.Panel(model.transform(x), model.inverse_transform, run.members[m], report.caption(scores[m]))
         for m, model in trained.items()
     }
     return plot.comparison(panels, labels, dataset.image_shape, title=dataset.name)

@@ -12,6 +12,7 @@ from geomlat.cli.runs import NAMES, Run
 from geomlat.data import Dataset
 from geomlat.evaluate import factorised_baseline, knn_accuracy, log_likelihood, mean_and_error
 from geomlat.random import stream
+from geomlat.train import CheckpointError
 
 METRICS = "metrics.json"
 _ROWS = 1000
@@ -46,6 +47,27 @@ def save(folder: Path, run: Run, measured: dict[str, Any]) -> str:
     (folder / METRICS).write_text(json.dumps(measured, indent=2) + "\n")
     (folder / "table.txt").write_text(text + "\n")
     return text
+
+
+def read(folder: Path) -> dict[str, dict[str, float]]:
+    """The scores in a run folder by model.
+
+    Raises
+    ------
+    CheckpointError
+        If there are none, because the run has not ended.
+    """
+    try:
+        return dict(json.loads((folder / METRICS).read_text())["scores"])
+    except (FileNotFoundError, ValueError, KeyError) as failure:
+        msg = f"{folder} holds no scores; finish the run with --resume, or score it with `geomlat evaluate {folder}`"
+        raise CheckpointError(msg) from failure
+
+
+def caption(score: dict[str, float]) -> str:
+    """The two numbers that go below a picture."""
+    knn = f", kNN {score['knn']:.3f}" if "knn" in score else ""
+    return f"log p(x) = {score['log_p']:.2f} +- {score['log_p_error']:.2f} nats{knn}"
 
 
 def _score(model: Any, x: np.ndarray, dataset: Dataset, samples: int, rng: Any) -> dict[str, float]:

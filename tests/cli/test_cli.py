@@ -19,7 +19,7 @@ from geomlat.data import SETS
 from geomlat.train import load_checkpoint
 
 ENV = {**os.environ, "PYTHONPATH": str(Path(geomlat.__file__).parents[1])}
-QUICK = ["--data", "circle", "--hidden", "8", "--epochs", "2", "--warmup", "0"]
+QUICK = ["--data", "circle", "--hidden", "8", "--epochs", "2", "--warmup", "0", "--samples", "2"]
 
 
 @pytest.fixture(autouse=True)
@@ -29,8 +29,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Training alone: no pictures, few importance samples."""
-    monkeypatch.setattr(commands, "SAMPLES", 2)
+    """Training and scores without the pictures."""
     monkeypatch.setattr(commands.pictures, "draw", lambda *_: [])
 
 
@@ -57,7 +56,7 @@ def weights(folder: Path | str) -> np.ndarray:
 
 @pytest.mark.parametrize("model", ["svae", "nvae", "ae"])
 def test_a_run_leaves_scores_checkpoints_and_pictures(model: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["train", model, "--epochs", "2", "--hidden", "16", "--out", "run"]) == 0
+    assert main(["train", model, "--epochs", "2", "--hidden", "16", "--samples", "9", "--out", "run"]) == 0
     members = {"svae": {"svae", "nvae"}, "nvae": {"nvae"}, "ae": {"ae"}}[model]
     assert {p.parent.name for p in Path("run").glob("*/checkpoint.safetensors")} == members
     for member in members:
@@ -65,7 +64,9 @@ def test_a_run_leaves_scores_checkpoints_and_pictures(model: str, capsys: pytest
         assert names >= {"latent", "decoded", "reconstructions"}
         assert ("samples" in names) == (member != "ae")
     assert Path("run", "training.png").exists()
-    scores = json.loads(Path("run", "metrics.json").read_text())["scores"]
+    metrics = json.loads(Path("run", "metrics.json").read_text())
+    assert metrics["samples"] == 9
+    scores = metrics["scores"]
     assert set(scores) == members | {"pixels"}
     assert ("log_p" in scores[model]) == (model != "ae")
     out = capsys.readouterr().out
@@ -74,7 +75,7 @@ def test_a_run_leaves_scores_checkpoints_and_pictures(model: str, capsys: pytest
 
 
 def test_evaluate_sample_and_plot_read_a_run_again(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["train", "svae", "--epochs", "1", "--hidden", "8", "--alone", "--out", "run"]) == 0
+    assert main(["train", "svae", "--epochs", "1", "--hidden", "8", "--alone", "--samples", "9", "--out", "run"]) == 0
     before = json.loads(Path("run", "metrics.json").read_text())
     assert set(before["scores"]) == {"svae", "pixels"}
     assert main(["evaluate", "run", "--samples", "7"]) == 0
@@ -108,7 +109,7 @@ def test_options_reach_the_run(brief: None) -> None:
         "--hidden": "9",
         "--epochs": "3",
     }
-    base = ["train", "svae", "--data", "circle", "--alone", "--patience", "9"]
+    base = ["train", "svae", "--data", "circle", "--alone", "--patience", "9", "--samples", "2"]
     quick = {"--epochs": "2", "--hidden": "8", "--warmup": "0", "--latent": "s1"}
     assert main([*base, *flat(quick), "--out", "plain"]) == 0
     for name, value in options.items():
@@ -123,7 +124,7 @@ def test_options_reach_the_run(brief: None) -> None:
 def test_runs_are_repeatable_and_resume_to_the_same_bits(brief: None) -> None:
     assert main(["train", "svae", *QUICK, "--epochs", "4", "--out", "whole"]) == 0
     assert main(["train", "svae", *QUICK, "--out", "parts"]) == 0
-    assert main(["train", "svae", "--resume", "--epochs", "4", "--out", "parts"]) == 0
+    assert main(["train", "svae", "--resume", "--epochs", "4", "--samples", "2", "--out", "parts"]) == 0
     for member in ("svae", "nvae"):
         np.testing.assert_array_equal(weights(f"parts/{member}"), weights(f"whole/{member}"))
     assert json.loads(Path("parts/run.json").read_text())["epochs"] == 4
@@ -198,6 +199,7 @@ def test_what_a_folder_holds_is_never_overwritten_or_misread(brief: None, capsys
         ["train", "nvae", "--resume", "--out", "run"],
     ):
         assert "checkpoint" in complaint(capsys, *argv)
+    Path("run/nvae/checkpoint.safetensors").write_bytes(whole)
     Path("run/run.json").write_text("{")
     assert "run.json is damaged" in complaint(capsys, "evaluate", "run")
 
