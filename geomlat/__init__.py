@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from geomlat.distributions import (
         Normal,
         PowerSpherical,
+        SphericalCauchy,
         SphericalUniform,
         VonMisesFisher,
         kl_divergence,
@@ -58,6 +59,7 @@ _HOMES = {
     "Normal": "distributions",
     "PowerSpherical": "distributions",
     "Sphere": "manifolds",
+    "SphericalCauchy": "distributions",
     "SphericalUniform": "distributions",
     "VonMisesFisher": "distributions",
     "gradcheck": "grad",
@@ -71,6 +73,7 @@ __all__ = [
     "Normal",
     "PowerSpherical",
     "Sphere",
+    "SphericalCauchy",
     "SphericalUniform",
     "VonMisesFisher",
     "backends",

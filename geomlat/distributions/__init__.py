@@ -8,14 +8,17 @@ from geomlat.distributions.estimators import leave_one_out
 from geomlat.distributions.kl import kl_divergence, kl_divergence_vjp, register_kl
 from geomlat.distributions.normal import Normal
 from geomlat.distributions.power_spherical import PowerSpherical
+from geomlat.distributions.spherical_cauchy import SphericalCauchy, cauchy_uniform
 from geomlat.distributions.spherical_uniform import SphericalUniform
 from geomlat.distributions.von_mises_fisher import VonMisesFisher
 
 __all__ = [
     "Normal",
     "PowerSpherical",
+    "SphericalCauchy",
     "SphericalUniform",
     "VonMisesFisher",
+    "cauchy_uniform",
     "kl_divergence",
     "kl_divergence_vjp",
     "leave_one_out",

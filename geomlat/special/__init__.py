@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from geomlat.special.bessel import bessel_ratio, bessel_ratio_derivative, log_iv, log_iv_derivative
+from geomlat.special.cauchy import sc_dkl, sc_kl, sc_mean
 from geomlat.special.gamma import digamma, digamma_diff, lgamma_diff, trigamma, trigamma_diff
 from geomlat.special.power import ps_dkl, ps_dlog_peak, ps_kl, ps_log_peak
 from geomlat.special.radial import (
@@ -57,6 +58,9 @@ __all__ = [
     "ps_dlog_peak",
     "ps_kl",
     "ps_log_peak",
+    "sc_dkl",
+    "sc_kl",
+    "sc_mean",
     "sinc",
     "sinhc",
     "trigamma",

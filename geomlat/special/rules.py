@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from geomlat.special import bessel, gamma, power, radial, vmf
+from geomlat.special import bessel, cauchy, gamma, power, radial, vmf
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ DERIVATIVES = (
     Derivative("digamma_diff", gamma.digamma_diff, _trigamma_of_sum, _SHAPES, "DLMF 5.15.1"),
     Derivative("ps_log_peak", power.ps_log_peak, power.ps_dlog_peak, _MK, "De Cao and Aziz (2020), eq. 6"),
     Derivative("ps_kl", power.ps_kl, power.ps_dkl, _MK, "kappa times Var log(1 + w)"),
+    Derivative("sc_kl", cauchy.sc_kl, cauchy.sc_dkl, ((2.0, 1e4), (1e-3, 0.9)), "derivative of DLMF 15.2.1"),
     Derivative("sinc", radial.sinc, radial.dsinc, _CIRCLE, "(r cos r - sin r) / r^2"),
     Derivative("cosc", radial.cosc, radial.dcosc, _CIRCLE, "half-angle form"),
     Derivative("log_sinc", radial.log_sinc, radial.dlog_sinc, _CIRCLE, "DLMF 4.19.7"),
