@@ -87,7 +87,9 @@ def _score(model: Any, x: np.ndarray, dataset: Dataset, samples: int, rng: Any) 
 
 
 def _knn(model: Any, x: np.ndarray, dataset: Dataset, rng: Any) -> float:
-    z = model.transform(dataset.prepare(dataset.train, rng=rng.child("train")))
+    first, starts = rng.child("train"), range(0, len(dataset.train), _ROWS)
+    blocks = (dataset.prepare(dataset.train[i : i + _ROWS], rng=first.at(i)) for i in starts)
+    z = np.concatenate([model.transform(block) for block in blocks])
     metric = model.posterior.latent.manifold.pairwise_dist if hasattr(model, "posterior") else None
     return knn_accuracy(z, dataset.train_labels, model.transform(x), dataset.test_labels, pairwise_dist=metric)
 

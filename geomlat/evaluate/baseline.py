@@ -27,7 +27,8 @@ def factorised_baseline(train: Any, test: Any, likelihood: Any = "bernoulli") ->
     if train.shape[1] != test.shape[1]:
         msg = f"train and test must have the same number of pixels, got {train.shape[1]} and {test.shape[1]}"
         raise ValueError(msg)
-    f = (train.sum(axis=0) + 1.0) / (len(train) * total + 2.0)
+    f = (train.sum(axis=0, dtype=np.float64) + 1.0) / (len(train) * total + 2.0)
+    test = test.astype(np.float64)
     log_p: np.ndarray = test @ np.log(f) + (total - test) @ np.log1p(-f)
     if total > 1:
         from scipy.special import gammaln
@@ -48,7 +49,7 @@ def _trials(likelihood: Any) -> int:
 
 
 def _pixels(pixels: Any, total: int, name: str) -> np.ndarray:
-    x = to_host(pixels).astype(np.float64)
+    x = to_host(pixels)
     if x.ndim != 2 or not x.size:
         msg = f"{name} must have shape (n, pixels) and not be empty, got {x.shape}"
         raise ValueError(msg)
