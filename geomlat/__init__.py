@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         train,
     )
     from geomlat.distributions import (
+        LogNormal,
         Normal,
         PowerSpherical,
         SphericalCauchy,
@@ -56,6 +57,7 @@ _SUBMODULES = (
 )
 _HOMES = {
     "Euclidean": "manifolds",
+    "LogNormal": "distributions",
     "Normal": "distributions",
     "PowerSpherical": "distributions",
     "Sphere": "manifolds",
@@ -70,6 +72,7 @@ _HOMES = {
 
 __all__ = [
     "Euclidean",
+    "LogNormal",
     "Normal",
     "PowerSpherical",
     "Sphere",

@@ -6,6 +6,7 @@ from geomlat.distributions._power_kl import power_uniform, power_vmf
 from geomlat.distributions._vmf_kl import vmf_uniform, vmf_vmf
 from geomlat.distributions.estimators import leave_one_out
 from geomlat.distributions.kl import kl_divergence, kl_divergence_vjp, register_kl
+from geomlat.distributions.log_normal import LogNormal
 from geomlat.distributions.normal import Normal
 from geomlat.distributions.power_spherical import PowerSpherical
 from geomlat.distributions.spherical_cauchy import SphericalCauchy, cauchy_uniform
@@ -13,6 +14,7 @@ from geomlat.distributions.spherical_uniform import SphericalUniform
 from geomlat.distributions.von_mises_fisher import VonMisesFisher
 
 __all__ = [
+    "LogNormal",
     "Normal",
     "PowerSpherical",
     "SphericalCauchy",

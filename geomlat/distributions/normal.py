@@ -18,6 +18,23 @@ from geomlat.random import Stream, normal, stream
 HALF_LOG_TAU = 0.5 * math.log(2.0 * math.pi)
 
 
+def location_and_scale(name: str, loc: Array, scale: Array) -> tuple[Array, Array]:
+    """The parameters of the law called ``name`` as arrays of one dtype, checked."""
+    xp = namespace(loc, scale)
+    loc, scale = floating(xp, loc, scale)
+    try:
+        shape = np.broadcast_shapes(loc.shape, scale.shape)
+    except ValueError:
+        shape = ()
+    if not shape:
+        msg = f"{name} needs loc and scale of shapes (..., n) that broadcast, got {loc.shape} and {scale.shape}"
+        raise ValueError(msg)
+    if is_host(scale) and scale.size and not (scale.real.min() > 0.0 and scale.real.max() < math.inf):
+        msg = f"{name} needs a positive finite scale; got NaN, infinity or a number <= 0"
+        raise ValueError(msg)
+    return loc, scale
+
+
 @dataclass(frozen=True, eq=False)
 class Normal:
     """Vectors with independent normal coordinates of mean ``loc`` and standard deviation ``scale``.
@@ -37,18 +54,7 @@ class Normal:
     scale: Array
 
     def __post_init__(self) -> None:
-        xp = namespace(self.loc, self.scale)
-        loc, scale = floating(xp, self.loc, self.scale)
-        try:
-            shape = np.broadcast_shapes(loc.shape, scale.shape)
-        except ValueError:
-            shape = ()
-        if not shape:
-            msg = f"Normal needs loc and scale of shapes (..., n) that broadcast, got {loc.shape} and {scale.shape}"
-            raise ValueError(msg)
-        if is_host(scale) and scale.size and not (scale.real.min() > 0.0 and scale.real.max() < math.inf):
-            msg = "Normal needs a positive finite scale; got NaN, infinity or a number <= 0"
-            raise ValueError(msg)
+        loc, scale = location_and_scale("Normal", self.loc, self.scale)
         object.__setattr__(self, "loc", loc)
         object.__setattr__(self, "scale", scale)
 
