@@ -11,6 +11,7 @@ from geomlat.distributions.normal import Normal
 from geomlat.distributions.power_spherical import PowerSpherical
 from geomlat.distributions.spherical_cauchy import SphericalCauchy, cauchy_uniform
 from geomlat.distributions.spherical_uniform import SphericalUniform
+from geomlat.distributions.von_mises import VonMises
 from geomlat.distributions.von_mises_fisher import VonMisesFisher
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "PowerSpherical",
     "SphericalCauchy",
     "SphericalUniform",
+    "VonMises",
     "VonMisesFisher",
     "cauchy_uniform",
     "kl_divergence",
