@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import time
 from argparse import Namespace
 from pathlib import Path
@@ -14,7 +15,7 @@ from geomlat import train as training
 from geomlat.cli import pictures, report, runs
 from geomlat.data import SETS, Dataset, load
 from geomlat.optim import Adam
-from geomlat.train.checkpoint import CHECKPOINT
+from geomlat.train.checkpoint import CHECKPOINT, write_atomic
 
 
 def train(args: Namespace) -> None:
@@ -81,7 +82,9 @@ def sample(args: Namespace) -> None:
         raise ValueError(msg)
     for member, model in trained.items():
         rows = model.sample(args.n, rng=args.seed)
-        np.save(args.folder / member / "samples.npy", rows)
+        file = io.BytesIO()
+        np.save(file, rows)
+        write_atomic(args.folder / member / "samples.npy", file.getvalue())
         print(args.folder / member / "samples.npy")
         if dataset.image_shape is not None:
             print(pictures.draw_rows(args.folder / member / "samples.png", rows, dataset, runs.NAMES[member]))

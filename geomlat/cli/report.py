@@ -13,6 +13,7 @@ from geomlat.data import Dataset
 from geomlat.evaluate import factorised_baseline, knn_accuracy, log_likelihood, mean_and_error
 from geomlat.random import stream
 from geomlat.train import CheckpointError
+from geomlat.train.checkpoint import write_atomic
 
 METRICS = "metrics.json"
 _ROWS = 1000
@@ -44,8 +45,8 @@ def table(run: Run, measured: dict[str, Any]) -> str:
 def save(folder: Path, run: Run, measured: dict[str, Any]) -> str:
     """Write the scores into the run folder, as JSON and as the table, which is returned."""
     text = table(run, measured)
-    (folder / METRICS).write_text(json.dumps(measured, indent=2) + "\n")
-    (folder / "table.txt").write_text(text + "\n")
+    write_atomic(folder / METRICS, (json.dumps(measured, indent=2) + "\n").encode())
+    write_atomic(folder / "table.txt", (text + "\n").encode())
     return text
 
 

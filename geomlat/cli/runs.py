@@ -10,9 +10,15 @@ from typing import Any
 
 from geomlat import models
 from geomlat.data import Dataset
+from geomlat.optim import Adam
+from geomlat.random import stream
 from geomlat.train import CheckpointError
+from geomlat.train.checkpoint import writable_folder, write_atomic
+from geomlat.train.settings import Settings
 
 RUN = "run.json"
+# What may change when a run resumes.
+_FREE = {"epochs", "patience", "alone"}
 NAMES = {"svae": "S-VAE", "nvae": "N-VAE", "ae": "AE"}
 
 
@@ -34,6 +40,23 @@ class Run:
     free_bits: float = 0.0
     patience: int | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        # The loop's own checks, before anything is written.
+        stream(self.seed)
+        Settings(
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            optimizer=Adam(self.learning_rate),
+            beta=self.beta,
+            warmup_epochs=self.warmup,
+            patience=self.patience,
+            min_delta=0.0,
+            prepare=None,
+            average=None,
+            drop_last=False,
+            dtype="float32",
+        )
 
     @property
     def members(self) -> dict[str, str]:
@@ -70,12 +93,14 @@ def resolve(args: Namespace) -> tuple[Path, Run]:
     ValueError
         If the folder already holds a run and ``--resume`` was not given, or the model and its latent do not match.
     CheckpointError
-        If there is nothing to resume.
+        If there is nothing to resume, or a resumed run is asked for other settings than its own.
     """
     given = {f.name: v for f in fields(Run) if (v := getattr(args, f.name, None)) is not None}
     if args.resume:
         folder = args.out or _latest(_stem(given))
-        run = replace(read(folder), **given)
+        before = read(folder)
+        run = replace(before, **given)
+        _require_same(folder, before, run)
     else:
         defaults = DEFAULTS.get(given.get("data", "digits"), {})
         latent = {"latent": "s2" if args.model == "svae" else "e2"}
@@ -94,8 +119,7 @@ def resolve(args: Namespace) -> tuple[Path, Run]:
 
 def write(folder: Path, run: Run) -> None:
     """Make the folder and write the settings of a run."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / RUN).write_text(json.dumps(asdict(run), indent=2) + "\n")
+    write_atomic(writable_folder(folder) / RUN, (json.dumps(asdict(run), indent=2) + "\n").encode())
 
 
 def read(folder: Path) -> Run:
@@ -120,6 +144,15 @@ def read(folder: Path) -> Run:
 def fitted(folder: Path, run: Run) -> dict[str, Any]:
     """The trained models of a run."""
     return {member: models.load(folder / member) for member in run.members}
+
+
+def _require_same(folder: Path, before: Run, now: Run) -> None:
+    old, new = asdict(before), asdict(now)
+    changed = [name for name in old if old[name] != new[name] and name not in _FREE]
+    if changed:
+        what = "; ".join(f"{name}: {old[name]!r} then, {new[name]!r} now" for name in changed)
+        msg = f"{folder} holds another run ({what}); leave these options out, or train into another --out"
+        raise CheckpointError(msg)
 
 
 def _stem(given: dict[str, Any]) -> str:

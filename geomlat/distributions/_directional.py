@@ -70,12 +70,22 @@ def resultant(name: str, x: Array, weights: Array | None) -> tuple[Array, Array,
         raise ValueError(msg)
     points = xp.astype(x, xp.float64, copy=False)
     w = xp.ones_like(points[..., 0]) if weights is None else xp.astype(weights, xp.float64, copy=False)
-    w = w / xp.sum(w, axis=-1, keepdims=True)
+    w = normalised(name, w)
     mean = xp.sum(w[..., None] * points, axis=-2)
     length = xp.sqrt(xp.sum(mean * mean, axis=-1, keepdims=True))
     pole = xp.zeros_like(mean) + xp.eye(1, x.shape[-1], dtype=mean.dtype, device=device(mean))[0, :]
     mu = xp.where(length > 0.0, mean / xp.where(length > 0.0, length, xp.ones_like(length)), pole)
     return points, w, mu, length[..., 0]
+
+
+def normalised(name: str, weights: Array) -> Array:
+    """Weights with sum 1 along the last axis; ValueError unless they are finite, >= 0 and not all 0."""
+    xp = namespace(weights)
+    total = xp.sum(weights, axis=-1, keepdims=True)
+    if not bool(xp.all(weights >= 0.0) & xp.all((total > 0.0) & xp.isfinite(total))):
+        msg = f"{name}.fit needs weights that are finite, at least 0 and not all 0"
+        raise ValueError(msg)
+    return weights / total
 
 
 def finite_estimate(name: str, field: str, estimate: Array) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from geomlat.backends import Array, floating, is_host, namespace, native
+from geomlat.distributions._directional import normalised
 from geomlat.distributions.kl import register_kl
 from geomlat.grad import sum_to
 from geomlat.random import Stream, normal, stream
@@ -159,7 +160,7 @@ class Normal:
             msg = f"Normal.fit needs points of shape (..., k, n) with k > 0, got {x.shape}"
             raise ValueError(msg)
         w = xp.ones_like(x[..., 0]) if weights is None else weights
-        w = (w / xp.sum(w, axis=-1, keepdims=True))[..., None]
+        w = normalised(cls.__name__, w)[..., None]
         loc = xp.sum(w * x, axis=-2)
         return cls(loc, xp.sqrt(xp.sum(w * (x - loc[..., None, :]) ** 2, axis=-2)))
 
@@ -168,6 +169,9 @@ class Normal:
 def normal_normal(q: Normal, p: Normal) -> tuple[Array, Callable[[Array | None], tuple[Any, Any]]]:
     """KL = sum_j (s^2 - 1 + u^2)/2 - log s, with s = scale_q / scale_p and u = (loc_q - loc_p) / scale_p."""
     xp = namespace(q.loc, p.loc)
+    if q.event_shape != p.event_shape:
+        msg = f"KL needs two laws on one space, got event shapes {q.event_shape} and {p.event_shape}"
+        raise ValueError(msg)
     s, u = q.scale / p.scale, (q.loc - p.loc) / p.scale
     kl = xp.sum(0.5 * (s * s - 1.0 + u * u) - xp.log(s), axis=-1)
 

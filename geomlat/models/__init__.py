@@ -23,6 +23,7 @@ from geomlat.models.rate import rate_vjp
 from geomlat.models.vae import VAE, Posterior
 from geomlat.nn import MLP, Dense
 from geomlat.train import load_checkpoint
+from geomlat.train.settings import at_least
 
 __all__ = [
     "VAE",
@@ -148,6 +149,9 @@ def load(directory: str | os.PathLike[str]) -> VAE | Autoencoder:
 
 
 def _check_sizes(n_features: int, hidden: Sequence[int]) -> None:
-    if n_features < 1 or not hidden or min(hidden) < 1:
-        msg = f"n_features and every hidden width must be at least 1, got {n_features} and {tuple(hidden)}"
+    at_least("n_features", n_features, 1)
+    if not hidden:
+        msg = "hidden needs at least one width, got ()"
         raise ValueError(msg)
+    for width in hidden:
+        at_least("a hidden width", width, 1)

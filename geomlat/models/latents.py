@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ import numpy as np
 
 from geomlat.backends import namespace
 from geomlat.distributions import Normal, VonMisesFisher
+from geomlat.distributions._vmf_rules import ESTIMATORS
 from geomlat.grad import Params
 from geomlat.manifolds import Euclidean, Sphere
 from geomlat.models.priors import Fixed
@@ -83,6 +85,12 @@ class VonMisesFisherLatent(Layer):
     head: Dense = field(init=False)
 
     def __post_init__(self) -> None:
+        if not 0.0 <= self.kappa_shift < math.inf:
+            msg = f"kappa_shift must be finite and at least 0, got {self.kappa_shift}"
+            raise ValueError(msg)
+        if self.estimator not in ESTIMATORS:
+            msg = f"estimator must be one of {', '.join(ESTIMATORS)}, got {self.estimator!r}"
+            raise ValueError(msg)
         start = 10.0 * self.dim if self.kappa_start is None else self.kappa_start
 
         def bias(rng: Stream, shape: tuple[int, ...]) -> np.ndarray:
@@ -133,7 +141,7 @@ def softplus(x: Array) -> tuple[Array, Array]:
 
 def latent(text: str, n_in: int, **options: Any) -> GaussianLatent | VonMisesFisherLatent:
     """The latent of a short text, a letter and a dimension: ``"e2"`` is Gaussian on R^2, ``"s2"`` vMF on S^2."""
-    found = re.fullmatch(r"([es])(\d+)", text)
+    found = re.fullmatch(r"([es])(\d+)", str(text))
     if not found or int(found[2]) < 1:
         msg = f"unknown latent {text!r}; give a letter and a dimension of at least 1: e2 (Gaussian), s2 (sphere)"
         raise ValueError(msg)

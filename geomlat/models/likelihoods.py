@@ -1,7 +1,8 @@
 """Likelihood heads p(x | z): what the decoder's last layer means.
 
-Each has ``width(n_features)``, the number of decoder outputs; ``nll_vjp(out, x) -> (nll, pull)`` with
-``nll = -log p(x | out)`` of shape ``(...,)`` and ``pull(dnll) -> dout``; ``mean(out)`` and ``sample(out, rng=)``.
+Each has ``width(n_features)``, the number of decoder outputs; ``check(x)``, which refuses data outside the support;
+``nll_vjp(out, x) -> (nll, pull)`` with ``nll = -log p(x | out)`` of shape ``(...,)`` and ``pull(dnll) -> dout``;
+``mean(out)`` and ``sample(out, rng=)``.
 ``out`` and ``x`` are ``(..., n_features)`` and broadcast, so that one ``x`` meets many samples of ``out``.
 """
 
@@ -37,6 +38,14 @@ class Binomial:
     def width(self, n_features: int) -> int:
         """One log-odds for each feature."""
         return n_features
+
+    def check(self, x: Array) -> None:
+        """ValueError unless ``x`` holds counts 0 .. trials."""
+        xp = namespace(x)
+        broken = xp.isdtype(x.dtype, "real floating") and bool(xp.any(xp.abs(xp.round(x) - x) > 0))
+        if broken or bool(xp.any((x < 0) | (x > self.trials))):
+            msg = f"a Binomial likelihood takes whole numbers 0 .. {self.trials}; {_range(x)}"
+            raise ValueError(msg)
 
     def nll_vjp(self, out: Array, x: Array) -> tuple[Array, Pull]:
         """``-log p(x | out)`` summed over the features, and its pull, which is ``N sigmoid(out) - x``."""
@@ -78,6 +87,12 @@ class Bernoulli(Binomial):
 
     trials: int = 1
 
+    def check(self, x: Array) -> None:
+        """ValueError unless ``x`` is within [0, 1]."""
+        if bool(namespace(x).any((x < 0) | (x > 1))):
+            msg = f"a Bernoulli likelihood takes values within [0, 1]; {_range(x)}"
+            raise ValueError(msg)
+
     def _log_choose(self, xp: Any, x: Array) -> Array:
         return xp.zeros_like(x)
 
@@ -102,6 +117,9 @@ class Gaussian:
         """One mean for each feature."""
         return n_features
 
+    def check(self, x: Array) -> None:
+        """Every real number is within the support."""
+
     def nll_vjp(self, out: Array, x: Array) -> tuple[Array, Pull]:
         """``|x - out|^2 / (2 sd^2) + n log(sd sqrt(2 pi))`` and its pull."""
         xp = namespace(out, x)
@@ -121,6 +139,11 @@ class Gaussian:
     def sample(self, out: Array, *, rng: Any) -> Array:
         """``out`` plus normal noise."""
         return out + self.sd * normal(out.shape, rng=rng, dtype=out.dtype)
+
+
+def _range(x: Array) -> str:
+    xp = namespace(x)
+    return f"got values from {float(xp.min(x)):g} to {float(xp.max(x)):g}; scale the data or choose another likelihood"
 
 
 LIKELIHOODS = ("bernoulli", "binomial:N", "gaussian", "gaussian:SD")

@@ -7,6 +7,7 @@ De Cao, Kipf, Tomczak (2018).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -72,6 +73,11 @@ class VAE(Estimator):
     likelihood: Binomial | Gaussian
     prior: Fixed
     free_bits: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.free_bits < math.inf:
+            msg = f"free_bits must be finite and at least 0, got {self.free_bits}"
+            raise ValueError(msg)
 
     @property
     def n_features(self) -> int:

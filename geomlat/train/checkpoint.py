@@ -10,6 +10,7 @@ import json
 import os
 import tempfile
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,19 +96,19 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
 
 def write_atomic(path: Path, content: bytes) -> None:
     """Write a file completely or not at all."""
-    temporary = None
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as f:
-            temporary = f.name
+        with temporary.open("wb") as f:
             f.write(content)
             f.flush()
             os.fsync(f.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
         msg = f"cannot write {path}: {error.strerror or error}"
         raise CheckpointError(msg) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def writable_folder(path: str | os.PathLike[str]) -> Path:

@@ -204,6 +204,31 @@ def test_what_a_folder_holds_is_never_overwritten_or_misread(brief: None, capsys
     assert "run.json is damaged" in complaint(capsys, "evaluate", "run")
 
 
+@pytest.mark.parametrize(
+    "option",
+    [("--patience", "0"), ("--learning-rate", "nan"), ("--beta", "-1"), ("--seed", "-1"), ("--kappa-shift", "-1")],
+)
+def test_a_bad_setting_leaves_nothing_behind(capsys: pytest.CaptureFixture[str], option: tuple[str, str]) -> None:
+    complaint(capsys, "train", "svae", *QUICK, "--out", "run", *option)
+    assert not Path("run").exists()
+
+
+def test_a_refused_resume_leaves_the_settings(brief: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "nvae", *QUICK, "--out", "run"]) == 0
+    before = Path("run/run.json").read_bytes()
+    assert "seed: 0 then, 5 now" in complaint(capsys, "train", "nvae", "--resume", "--out", "run", "--seed", "5")
+    assert Path("run/run.json").read_bytes() == before
+    assert main(["train", "nvae", "--resume", "--out", "run", "--epochs", "3"]) == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_files_have_the_permissions_of_any_other(brief: None) -> None:
+    Path("other").write_text("")
+    assert main(["train", "nvae", *QUICK, "--out", "run"]) == 0
+    modes = {p.stat().st_mode for p in Path("run").rglob("*") if p.is_file()}
+    assert modes == {Path("other").stat().st_mode}
+
+
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="needs a user whom permissions bind")
 def test_an_unwritable_folder_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     Path("shut").mkdir(mode=0o500)

@@ -114,3 +114,15 @@ def test_bad_input():
         Normal(0.0, 1.0)
     with pytest.raises(ValueError, match="k > 0"):
         Normal.fit(np.empty((0, 2)))
+
+
+def test_bad_weights_and_dimensions_are_named():
+    from geomlat.distributions import VonMisesFisher, kl_divergence
+
+    x = np.eye(3)
+    for family in (Normal, VonMisesFisher):
+        for weights in (np.zeros(3), -np.ones(3), np.full(3, np.nan)):
+            with pytest.raises(ValueError, match="needs weights"):
+                family.fit(x, weights)
+    with pytest.raises(ValueError, match="event shapes"):
+        kl_divergence(Normal(np.zeros(3), np.ones(3)), Normal(np.zeros(2), np.ones(2)))

@@ -74,3 +74,46 @@ def test_bad_input(rows):
         model.fit(spoiled, epochs=1)
     with pytest.raises(ValueError, match="parameter vector"):
         model.fitted(np.zeros(3))
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "spoil", "message"),
+    [
+        ("bernoulli", 3.0, "within"),
+        ("bernoulli", -1.0, "within"),
+        ("binomial:2", 3.0, "0 .. 2"),
+        ("binomial:2", 0.5, "0 .. 2"),
+    ],
+)
+def test_data_outside_the_likelihood_are_refused(rows, fitted, likelihood, spoil, message):
+    spoiled = rows.copy()
+    spoiled[3, 4] = spoil
+    model = vae(12, hidden=(4,), likelihood=likelihood)
+    with pytest.raises(ValueError, match=message):
+        model.fit(spoiled, epochs=1)
+    if likelihood == "bernoulli":
+        with pytest.raises(ValueError, match=message):
+            fitted.score_samples(spoiled, samples=2)
+
+
+def test_codes_are_checked(rows, fitted):
+    with pytest.raises(ValueError, match="Z has shape"):
+        fitted.inverse_transform(np.ones((2, 9)))
+    with pytest.raises(ValueError, match="Z holds NaN"):
+        fitted.inverse_transform(np.full((2, 3), np.nan))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kappa_shift": -1.0},
+        {"kappa_shift": np.nan},
+        {"free_bits": -1.0},
+        {"estimator": "x"},
+        {"hidden": (2.5,)},
+        {"latent": 3},
+    ],
+)
+def test_options_out_of_range_are_refused_at_once(options):
+    with pytest.raises(ValueError, match=r"kappa_shift|free_bits|estimator|width|latent"):
+        vae(12, **options)
