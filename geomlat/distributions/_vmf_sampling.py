@@ -48,7 +48,7 @@ def place_noise(mu: Array, kappa: Array, radial: Array, tangent: Array, closed: 
 
 
 def sample(mu: Array, kappa: Array, shape: tuple[int, ...], first: Stream, closed: bool) -> Array:
-    """``place_noise`` of ``draw_noise``, bit for bit, in blocks that stay in the cache."""
+    """``place_noise`` of ``draw_noise``, bit for bit, in blocks of bounded memory, long enough for the threads to pay."""
     xp, n, m = namespace(mu), math.prod(shape), mu.shape[-1]
     z = xp.empty((n, m), dtype=mu.dtype)
     axes, concentration = cycled(mu, shape, 1), cycled(kappa, shape, 0)
@@ -82,7 +82,7 @@ def _noise(mu: Array, kappa: Array, start: int, n: int, first: Stream, closed: b
 
 
 ATTEMPTS = 128  # acceptance is at least 0.658, so that more are needed with probability below 1e-59
-BLOCK = 1 << 17
+BLOCK = 1 << 20
 S9 = np.uint64(9)
 S10 = np.uint64(10)
 S11 = np.uint64(11)
