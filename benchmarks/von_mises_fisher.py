@@ -6,6 +6,7 @@ import numpy as np
 from scipy import special, stats
 from timing import Row, below, faster_by, interleave
 
+from geomlat.backends.threads import thread_count
 from geomlat.distributions import VonMisesFisher
 from geomlat.random import stream
 from geomlat.special import vmf_kl_pair
@@ -65,10 +66,8 @@ def divergence(n: int = 1_000_000) -> list[Row]:
 
 def implicit_gradient() -> list[Row]:
     """``rsample_vjp``'s pullback for one concentration per sample; per sample and thread."""
-    import numba
-
     rows = []
-    threads = numba.get_num_threads()
+    threads = thread_count()
     for m in (3, 10, 50, 200):
         n = 40_000 if m < 50 else 8_000
         rng = np.random.default_rng(0)

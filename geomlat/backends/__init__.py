@@ -21,7 +21,7 @@ from geomlat.backends.arrays import (
     through_dlpack,
     to_host,
 )
-from geomlat.backends.kernels import Kernel, elementwise, inlined, kernel, scalar
+from geomlat.backends.kernels import Kernel, elementwise, inlined, kernel, scalar, summation
 from geomlat.backends.threads import thread_limit
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "native",
     "rows",
     "scalar",
+    "summation",
     "thread_limit",
     "through_dlpack",
     "to_host",

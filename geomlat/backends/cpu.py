@@ -1,13 +1,10 @@
-"""Kernels on the CPU: the row body compiled by Numba inside a serial and a parallel loop, cached between processes."""
+"""Kernels on the CPU: the row body compiled by Numba inside a loop, cached between processes."""
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,34 +17,12 @@ import numba.extending
 
 from geomlat.backends import sources
 
-_SERIAL = "def loop(n, {args}):\n    for i in range(n):\n        body(i, {args})\n"
-_PARALLEL = "def loop(n, {args}):\n    for i in prange(n):\n        body(row(i), {args})\n"
-_threads = threading.Lock()
-
-
-def _load_openmp() -> None:
-    """Load Numba's OpenMP layer, where there is one, with threads that sleep while they wait.
-
-    libgomp reads the policy once, when it is loaded; its default spins, and where another process holds the other core
-    a loop of 0.1 ms then takes 10 to 20 ms. A policy the user has set is kept, and the environment is left as it was.
-    """
-    if {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
-        return
-    os.environ["OMP_WAIT_POLICY"] = "passive"
-    try:
-        importlib.import_module("numba.np.ufunc.omppool")
-    except ImportError:
-        pass
-    finally:
-        del os.environ["OMP_WAIT_POLICY"]
-
-
-_load_openmp()
+_LOOP = "def loop(low, high, {args}):\n    for i in range(low, high):\n        body(row(i), {args})\n"
 
 
 @numba.extending.intrinsic  # type: ignore[untyped-decorator]
 def row(typing_context: Any, i: Any) -> Any:
-    """The unsigned index of a parallel loop as an int64 that LLVM knows not to be negative.
+    """The index of a loop as an int64 that LLVM knows not to be negative.
 
     Without that knowledge each access tests for an index from the end, and the loop is not vectorised (4.4x slower).
     """
@@ -61,37 +36,24 @@ def row(typing_context: Any, i: Any) -> Any:
 
 @cache
 def compile_scalar(f: Callable[..., Any]) -> Any:
-    """The Numba twin of a scalar: IEEE division, no reassociation."""
+    """The Numba twin of a scalar: IEEE division, and no reassociation but in a `summation`."""
     inlined = getattr(f, "__geomlat_inlined__", False)
-    return numba.njit(error_model="numpy", forceinline=inlined)(sources.twin(f, compile_scalar))
+    fastmath = {"reassoc", "contract"} if getattr(f, "__geomlat_reordered__", False) else False
+    return numba.njit(error_model="numpy", forceinline=inlined, fastmath=fastmath)(sources.twin(f, compile_scalar))
 
 
-def compile_loops(body: Callable[..., None]) -> tuple[Callable[..., None], Callable[..., None]]:
-    """The serial and the parallel loop over a row body. Compilation happens at the first call for each set of types."""
-    parallel = _compile(body, _PARALLEL, parallel=True)
-
-    def locked(n: int, *arrays: Any) -> None:
-        # Numba's fallback threading layer is not safe to enter from two threads at once.
-        with _threads:
-            parallel(n, *arrays)
-
-    return _compile(body, _SERIAL, parallel=False), locked
-
-
-def threads() -> int:
-    """How many threads a parallel loop may use here: Numba's own limit, which `limit_threads` sets."""
-    return int(numba.get_num_threads())
-
-
-@contextmanager
-def limit_threads(count: int) -> Iterator[None]:
-    """Loops within use at most ``count`` threads; with 1 the serial loops run, which wait for nobody."""
-    before = numba.get_num_threads()
-    numba.set_num_threads(min(count, before))
-    try:
-        yield
-    finally:
-        numba.set_num_threads(before)
+def compile_loop(body: Callable[..., None]) -> Any:
+    """The loop ``loop(low, high, *arrays)`` over a row body, without the GIL, compiled when first called."""
+    source, _ = sources.loop_source(body, _LOOP)
+    scope: dict[str, Any] = {
+        "body": numba.njit(error_model="numpy", forceinline=True)(sources.twin(body, compile_scalar)),
+        "row": row,
+        "__name__": body.__module__,
+    }
+    exec(compile(source, f"<geomlat-{body.__name__}>", "exec"), scope)
+    loop = numba.njit(error_model="numpy", nogil=True)(scope["loop"])
+    _enable_cache(loop, body.__name__, sources.digest(body, source))
+    return loop
 
 
 def cache_root() -> Path:
@@ -105,20 +67,6 @@ def cache_root() -> Path:
     else:
         base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     return base / "geomlat" / "kernels"
-
-
-def _compile(body: Callable[..., None], template: str, *, parallel: bool) -> Any:
-    source, _ = sources.loop_source(body, template)
-    scope: dict[str, Any] = {
-        "body": numba.njit(error_model="numpy", forceinline=True)(sources.twin(body, compile_scalar)),
-        "prange": numba.prange,
-        "row": row,
-        "__name__": body.__module__,
-    }
-    exec(compile(source, f"<geomlat-{body.__name__}>", "exec"), scope)
-    loop = numba.njit(error_model="numpy", parallel=parallel)(scope["loop"])
-    _enable_cache(loop, f"{body.__name__}-{'par' if parallel else 'ser'}", sources.digest(body, source))
-    return loop
 
 
 def _enable_cache(dispatcher: Any, name: str, digest: str) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy import ndarray
 
 from geomlat.backends.arrays import Array, floating, namespace, rows, through_dlpack
+from geomlat.backends.threads import in_parts
 
 PARALLEL_WORK = 1e5
 """Estimated nanoseconds from which a loop runs on all threads."""
@@ -37,6 +38,16 @@ def inlined(f: F) -> F:
     return scalar(f)
 
 
+def summation(f: F) -> F:
+    """Mark a `scalar` made of sums of products along a row, whose terms may be added in any order.
+
+    LLVM then keeps several partial sums in vector registers; one sum after the other waits four cycles for each term.
+    The order depends on the length of the row alone. Nothing that must not be reassociated belongs here.
+    """
+    f.__geomlat_reordered__ = True  # type: ignore[attr-defined]
+    return inlined(f)
+
+
 class Kernel:
     """A row body ``body(i, *arrays)`` run for ``i = 0 .. n-1``, on the CPU or on a GPU by the type of its arrays.
 
@@ -51,7 +62,7 @@ class Kernel:
     def __init__(self, body: Callable[..., None], cost: float) -> None:
         self.body, self.cost = body, cost
         self.__doc__, self.__name__ = body.__doc__, body.__name__
-        self._serial: Callable[..., None] | None = None
+        self._loop: Callable[..., None] | None = None
 
     def __call__(self, n: int, *arrays: Array) -> None:
         """Run the body for every row, in place on the output arrays among ``arrays``."""
@@ -62,18 +73,19 @@ class Kernel:
         self.cuda(n, *arrays)
 
     def cpu(self, n: int, *arrays: Array) -> None:
-        """The Numba loop; parallel only where the work pays for waking the threads (15 to 50 us)."""
-        if self._serial is None:
+        """The Numba loop, in parts on all threads where the work pays for waking them (20 to 50 us)."""
+        if self._loop is None:
             from geomlat.backends import cpu
 
-            self._serial, self._parallel = cpu.compile_loops(self.body)
-            self._threads = cpu.threads
+            self._loop = cpu.compile_loop(self.body)
         size = n
         for a in arrays:
             if type(a) is ndarray and a.size > size:
                 size = a.size
-        parallel = size * self.cost > PARALLEL_WORK and self._threads() > 1
-        (self._parallel if parallel else self._serial)(n, *arrays)
+        if size * self.cost > PARALLEL_WORK:
+            in_parts(self._loop, n, *arrays)
+        else:
+            self._loop(0, n, *arrays)
 
     def cuda(self, n: int, *arrays: Array) -> None:
         """The CUDA kernel over CuPy arrays, or over NumPy arrays in numba-cuda's simulator."""

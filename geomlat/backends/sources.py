@@ -56,7 +56,7 @@ def _parts(f: Callable[..., Any], seen: set[int]) -> Iterator[str]:
     if id(f) in seen:
         return
     seen.add(id(f))
-    yield f"inlined={getattr(f, '__geomlat_inlined__', False)}"
+    yield f"{getattr(f, '__geomlat_inlined__', False)} {getattr(f, '__geomlat_reordered__', False)}"
     yield from _code(_function(f).__code__)
     for name, value in sorted(globals_of(f).items()):
         if is_scalar_source(value):

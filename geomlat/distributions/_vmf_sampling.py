@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from geomlat.backends import Array, cycled, inlined, is_host, kernel, namespace, rows, scalar
+from geomlat.backends import Array, cycled, inlined, is_host, kernel, namespace, rows, scalar, summation
 from geomlat.backends.libm import cos_sin_turns, fast_exp_expm1, fast_log, fast_log1p
 from geomlat.random import BITS_1, LOW, S32, Stream, normal, philox, unit
 
@@ -33,45 +33,59 @@ def draw_noise(
     mu: Array, kappa: Array, shape: tuple[int, ...], batch: tuple[int, ...], first: Stream, closed: bool
 ) -> tuple[Array, Array]:
     """The radial noise ``shape`` (float64) and the normals ``shape + (m - 1,)`` of one draw."""
-    concentration = rows(kappa, batch, 0)
-    radial, tangent = _noise(mu, concentration, 0, math.prod(shape), first, closed)
-    return radial.reshape(shape), tangent.reshape((*shape, mu.shape[-1] - 1))
+    n, m = math.prod(shape), mu.shape[-1]
+    radial, tangent = _noise(mu, _repeated(rows(kappa, batch, 0), 0, n), 0, first, closed)
+    return radial.reshape(shape), tangent.reshape((*shape, m - 1))
 
 
 def place_noise(mu: Array, kappa: Array, radial: Array, tangent: Array, closed: bool) -> Array:
     """The points on the sphere of frozen noise, a deterministic function of ``mu`` and ``kappa``."""
     xp, shape, m = namespace(mu), radial.shape, mu.shape[-1]
     z = xp.empty((math.prod(shape), m), dtype=mu.dtype)
-    noise = rows(radial, shape, 0), rows(tangent, shape, 1)
-    _place(len(z), 0, cycled(mu, shape, 1), cycled(kappa, shape, 0), *noise, int(closed), z)
+    concentration = _repeated(cycled(kappa, shape, 0), 0, len(z))
+    height = _heights(m, concentration, rows(radial, shape, 0), closed)
+    _place(len(z), 0, cycled(mu, shape, 1), height, rows(tangent, shape, 1), z)
     return z.reshape((*shape, m))
 
 
 def sample(mu: Array, kappa: Array, shape: tuple[int, ...], first: Stream, closed: bool) -> Array:
-    """``place_noise`` of ``draw_noise``, bit for bit, in blocks of bounded memory."""
+    """``place_noise`` of ``draw_noise``, bit for bit, in blocks that stay in the cache."""
     xp, n, m = namespace(mu), math.prod(shape), mu.shape[-1]
     z = xp.empty((n, m), dtype=mu.dtype)
-    axes, concentration = cycled(mu, shape, 1), cycled(kappa, shape, 0)
-    block = max(1, min(BLOCK // m, ROWS)) if is_host(mu) else max(1, n)
+    axes, kappa = cycled(mu, shape, 1), cycled(kappa, shape, 0)
+    block = max(1, BLOCK // m) if is_host(mu) else max(1, n)
     for start in range(0, n, block):
         part = z[start : start + block]
-        noise = _noise(mu, concentration, start, len(part), first, closed)
-        _place(len(part), start, axes, concentration, *noise, int(closed), part)
+        concentration = _repeated(kappa, start, len(part))
+        radial, tangent = _noise(mu, concentration, start, first, closed)
+        _place(len(part), start, axes, _heights(m, concentration, radial, closed), tangent, part)
     return z.reshape((*shape, m))
 
 
-def _noise(mu: Array, kappa: Array, start: int, n: int, first: Stream, closed: bool) -> tuple[Array, Array]:
-    """Noise of the rows ``start .. start + n - 1``, kappa given as rows that repeat."""
-    xp, m, here = namespace(mu), mu.shape[-1], first.at(start)
+def _repeated(kappa: Array, start: int, n: int) -> Array:
+    """Rows ``start .. start + n - 1`` of kappa in float64, its rows repeating."""
+    xp, count = namespace(kappa), kappa.shape[0]
+    if start + n <= count:
+        kappa = kappa[start : start + n]
+    elif count == 1:
+        kappa = xp.broadcast_to(kappa, (n,))
+    else:
+        kappa = xp.take(kappa, (start + xp.arange(n)) % count)
+    return xp.astype(kappa, xp.float64)
+
+
+def _noise(mu: Array, kappa: Array, start: int, first: Stream, closed: bool) -> tuple[Array, Array]:
+    """Noise of the rows from ``start`` on, each with its kappa."""
+    xp, n, m, here = namespace(mu), kappa.shape[0], mu.shape[-1], first.at(start)
     words, radial = xp.asarray(here.words), xp.empty((n,), dtype=xp.float64)
     if closed:
         _levels(n, words, radial)
     else:
         b, attempt = xp.empty((n,), dtype=xp.float64), 1
-        _envelopes(n, start, m, kappa, b)
+        _envelopes(n, m, kappa, b)
         _odds(n, xp.arange(n, dtype=xp.uint64), words, m, b, 0, radial)
         # Counting the rejected rows would make a GPU wait.
-        while is_host(radial) and attempt < 8 and len(left := np.flatnonzero(radial < 0.0)) > 512:
+        while is_host(radial) and attempt < 8 and len(left := np.flatnonzero(radial < 0.0)) > 128:
             again = np.empty(len(left))
             _odds(len(left), left.view(np.uint64), words, m, b[left], attempt, again)
             radial[left] = again
@@ -81,8 +95,18 @@ def _noise(mu: Array, kappa: Array, start: int, n: int, first: Stream, closed: b
     return radial, normal((n, m - 1), rng=flat, dtype=mu.dtype, xp=xp)
 
 
+def _heights(m: int, kappa: Array, radial: Array, closed: bool) -> Array:
+    """q = t / (2 - t) of each row."""
+    q = namespace(kappa).empty(kappa.shape, dtype=kappa.dtype)
+    if closed:
+        _heights_of_levels(q.shape[0], kappa, radial, q)
+    else:
+        _heights_of_odds(q.shape[0], m, kappa, radial, q)
+    return q
+
+
 ATTEMPTS = 128  # acceptance is at least 0.658, so that more are needed with probability below 1e-59
-BLOCK, ROWS = 1 << 20, 1 << 16
+BLOCK = 1 << 17
 S9 = np.uint64(9)
 S10 = np.uint64(10)
 S11 = np.uint64(11)
@@ -138,36 +162,38 @@ def proposal(m: int, b: float, words: Any, i: int, attempt: int) -> tuple[float,
     return odds, (m - 1.0) * (fast_log1p(zeta) - zeta) >= fast_log(u3)
 
 
-@scalar
+@inlined
 def envelope(m: int, kappa: float) -> float:
     """b = n / (2 kappa + sqrt(4 kappa^2 + n^2)), n = m - 1."""
     x = 2.0 * kappa / (m - 1.0)
     return 1.0 / (x + math.sqrt(1.0 + x * x))
 
 
+@inlined
+def height_of_level(kappa: float, level: float) -> float:
+    """q = t / (2 - t) at a level of the distribution function, m = 3; t = 2 level to the last digit at tiny kappa."""
+    k = max(kappa, 1e-290)
+    t = -fast_log1p(level * fast_exp_expm1(max(-2.0 * k, -690.0))[1]) / k
+    return t / max(2.0 - t, 2.0**-53)
+
+
 @scalar
 def radial_t(m: int, kappa: float, closed: int, noise: float) -> tuple[float, float]:
     """``(t, 2 - t)`` of frozen radial noise."""
-    if closed == 0:
-        bs = envelope(m, kappa) * noise
-        return 2.0 * bs / (1.0 + bs), 2.0 / (1.0 + bs)
-    if kappa < 1e-9:
-        t = 2.0 * noise * (1.0 - kappa * (1.0 - noise))
-    else:
-        t = -math.log1p(noise * math.expm1(-2.0 * kappa)) / kappa
-    return t, 2.0 - t
+    q = envelope(m, kappa) * noise if closed == 0 else height_of_level(kappa, noise)
+    return 2.0 * q / (1.0 + q), 2.0 / (1.0 + q)
 
 
-@kernel(cost=3.0)
+@kernel(cost=2.0)
 def _levels(i: int, words: Any, radial: Any) -> None:
     index = words[2] + np.uint64(i)
     a, b, _, _ = philox(np.uint64(0), index & LOW, index >> S32, PURPOSE_RADIAL, words[0], words[1])
     radial[i] = unit(a, b)
 
 
-@kernel(cost=2.0)
-def _envelopes(i: int, start: int, m: int, kappa: Any, b: Any) -> None:
-    b[i] = envelope(m, float(kappa[row(start + i, kappa.size)]))
+@kernel(cost=1.0)
+def _envelopes(i: int, m: int, kappa: Any, b: Any) -> None:
+    b[i] = envelope(m, kappa[i])
 
 
 @kernel(cost=15.0)
@@ -176,7 +202,7 @@ def _odds(i: int, index: Any, words: Any, m: int, b: Any, attempt: int, radial: 
     radial[i] = odds if accepted else -1.0
 
 
-@kernel(cost=10.0)
+@kernel(cost=2.0)
 def _last_odds(i: int, words: Any, m: int, b: Any, start: int, radial: Any) -> None:
     if radial[i] < 0.0:
         for attempt in range(start, ATTEMPTS):
@@ -186,20 +212,36 @@ def _last_odds(i: int, words: Any, m: int, b: Any, start: int, radial: Any) -> N
                 break
 
 
-@kernel(cost=3.0)
-def _place(i: int, start: int, mu: Any, kappa: Any, radial: Any, tangent: Any, closed: int, z: Any) -> None:
-    m, k = mu.shape[1], row(start + i, mu.shape[0])
-    t, rest = radial_t(m, float(kappa[row(start + i, kappa.size)]), closed, radial[i])
+@kernel(cost=4.0)
+def _heights_of_levels(i: int, kappa: Any, radial: Any, q: Any) -> None:
+    q[i] = height_of_level(kappa[i], radial[i])
+
+
+@kernel(cost=1.0)
+def _heights_of_odds(i: int, m: int, kappa: Any, radial: Any, q: Any) -> None:
+    q[i] = envelope(m, kappa[i]) * radial[i]
+
+
+@summation
+def reflection_sums(mu: Any, k: int, tangent: Any, i: int) -> tuple[float, float, float]:
+    """``<mu, mu>, <mu, g>, <g, g>`` over the entries after the first, g row i of the tangent noise."""
+    uu, along, square = 0.0, 0.0, 0.0
+    for j in range(tangent.shape[1]):
+        u, g = float(mu[k, j + 1]), float(tangent[i, j])
+        uu += u * u
+        along += u * g
+        square += g * g
+    return uu, along, square
+
+
+@kernel(cost=2.0)
+def _place(i: int, start: int, mu: Any, q: Any, tangent: Any, z: Any) -> None:
+    k = row(start + i, mu.shape[0])
+    uu, along, square = reflection_sums(mu, k, tangent, i)
     head = float(mu[k, 0])
     sign = 1.0 if head >= 0.0 else -1.0
-    uu, along, square = (head + sign) * (head + sign), 0.0, 0.0
-    for j in range(1, m):
-        u, x = float(mu[k, j]), float(tangent[i, j - 1])
-        uu += u * u
-        along += u * x
-        square += x * x
-    w, r = 1.0 - t, math.sqrt(t * rest / square)
-    g = 2.0 * (w * (1.0 + abs(head)) - r * along) / uu
+    w, r = (1.0 - q[i]) / (1.0 + q[i]), 2.0 * math.sqrt(q[i] / square) / (1.0 + q[i])
+    g = 2.0 * (w * (1.0 + abs(head)) - r * along) / (uu + (head + sign) * (head + sign))
     z[i, 0] = g * (head + sign) - sign * w
-    for j in range(1, m):
-        z[i, j] = g * float(mu[k, j]) + r * float(tangent[i, j - 1])
+    for j in range(tangent.shape[1]):
+        z[i, j + 1] = g * float(mu[k, j + 1]) + r * float(tangent[i, j])

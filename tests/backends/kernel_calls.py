@@ -69,11 +69,11 @@ def _von_mises_fisher() -> None:
 
     SphericalUniform(2).sample(3, rng=0)
     for m, estimator in ((2, "implicit"), (3, "implicit"), (3, "rejection"), (4, "score"), (5, "implicit")):
-        q = VonMisesFisher(np.full((2, m), m**-0.5), np.array([0.5, 30.0]), estimator)
+        q = VonMisesFisher(np.full((4, m), m**-0.5), np.array([0.0, 1e-12, 4.0, 1e6]), estimator)
         z, pull = q.rsample_vjp(q.draw(3, rng=1))
-        pull(z, advantage=np.ones((3, 2)))
+        pull(z, advantage=np.ones((3, 4)))
         q.sample(3, rng=1)
-        q.log_prob_vjp(z)[1](np.ones((3, 2)))
+        q.log_prob_vjp(z)[1](np.ones((3, 4)))
 
 
 def _power_spherical() -> None:

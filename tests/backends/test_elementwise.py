@@ -105,13 +105,13 @@ def test_layouts(layout):
 def test_read_only_inputs_compile_nothing_new():
     x = X.copy()
     f(x, Y)
-    known = len(f.loop._serial.signatures)
+    known = len(f.loop._loop.signatures)
     x.flags.writeable = False
     out = f(x, Y)
     assert np.array_equal(out, EXPECTED)
     assert out.flags.writeable
     assert not x.flags.writeable
-    assert len(f.loop._serial.signatures) == known
+    assert len(f.loop._loop.signatures) == known
 
 
 def test_the_compiled_value_is_the_python_value_in_parallel_too():

@@ -42,7 +42,7 @@ from cachedpackage.outer import lifted, rows
 x, out = np.array([1.0, 2.0]), np.zeros(2)
 rows(2, x, out)
 value = lifted(x)
-loops = [rows._serial, lifted.loop._serial]
+loops = [rows._loop, lifted.loop._loop]
 print(out.tolist(), value.tolist(), [sum(s.stats.cache_hits.values()) for s in loops])
 """
 

@@ -1,16 +1,15 @@
 """Serial and parallel loops, rows of arrays, and several Python threads at once."""
 
 import math
-import os
-import subprocess
-import sys
 import threading
+from types import FunctionType
 
 import numpy as np
 import pytest
 
-from geomlat.backends import aligned, kernel, rows, scalar
+from geomlat.backends import aligned, kernel, rows, scalar, summation
 from geomlat.backends.kernels import PARALLEL_WORK
+from geomlat.backends.threads import in_parts
 
 
 @scalar
@@ -30,6 +29,37 @@ def weigh(i: int, x: np.ndarray, shift: np.ndarray, out: np.ndarray) -> None:
         out[i, j] = weight(x[i, j], 3) + shift[s, j]
 
 
+def plain_sum(x: np.ndarray, i: int) -> float:
+    """One term after the other."""
+    total = 0.0
+    for j in range(x.shape[1]):
+        total += x[i, j]
+    return total
+
+
+one_by_one, in_any_order = scalar(plain_sum), summation(FunctionType(plain_sum.__code__, globals(), "in_any_order"))
+
+
+@kernel()
+def add_up(i: int, x: np.ndarray, first: np.ndarray, second: np.ndarray) -> None:
+    """Both sums of row i."""
+    first[i], second[i] = one_by_one(x, i), in_any_order(x, i)
+
+
+def test_a_summation_keeps_partial_sums_and_nothing_else_does():
+    x = np.ones((5, 1000))
+    x[:, 0] = 1e16
+    x[3] *= 1.5
+    first, second = np.zeros(5), np.zeros(5)
+    add_up(5, x, first, second)
+    assert first[0] == 1e16
+    assert second[0] == pytest.approx(1e16 + 999, abs=300)
+    assert second[0] != first[0]
+    alone = np.zeros(1)
+    add_up(1, x[3:4], np.zeros(1), alone)
+    assert alone[0] == second[3]
+
+
 def data(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     x = np.random.default_rng(n).random((n, 3))
     return x, np.array([[1.0, 2.0, 3.0]]), np.zeros((n, 3))
@@ -43,7 +73,7 @@ def test_both_loops_equal_the_python_body():
         weigh.body(i, x, shift, expected)
     np.testing.assert_allclose(out, expected, rtol=1e-14)
     again = np.zeros_like(out)
-    weigh._parallel(50, x, shift, again)
+    in_parts(weigh._loop, 50, x, shift, again)
     assert np.array_equal(out, again)
 
 
@@ -51,11 +81,11 @@ def test_the_work_decides_the_loop(monkeypatch):
     small, large = data(4), data(int(PARALLEL_WORK / 300) + 1)
     weigh(4, *small)
     used = []
-    monkeypatch.setattr(weigh, "_serial", lambda n, *a: used.append("serial"))
-    monkeypatch.setattr(weigh, "_parallel", lambda n, *a: used.append("parallel"))
+    monkeypatch.setattr(weigh, "_loop", lambda low, high, *a: used.append("one"))
+    monkeypatch.setattr("geomlat.backends.kernels.in_parts", lambda loop, n, *a: used.append("parts"))
     weigh(4, *small)
     weigh(len(large[0]), *large)
-    assert used == ["serial", "parallel"]
+    assert used == ["one", "parts"]
 
 
 def test_no_rows_is_no_work():
@@ -109,17 +139,3 @@ def test_aligned_broadcasts_batches():
     assert b.tolist() == [0.0, 1.0, 2.0, 3.0] * 2
     with pytest.raises(ValueError, match="shape mismatch"):
         aligned(np.zeros((2, 3)), np.zeros(4), events=[1, 0])
-
-
-@pytest.mark.parametrize(("chosen", "policy"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "active"}, "ACTIVE")])
-def test_threads_sleep_while_they_wait_unless_the_user_says_otherwise(chosen, policy):
-    # libgomp prints its settings when it is loaded.
-    program = "import os; before = dict(os.environ); import geomlat.backends.cpu as cpu; "
-    program += "print(before == dict(os.environ)); cpu.threads()"
-    env = {k: v for k, v in os.environ.items() if k not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
-    env |= {"OMP_DISPLAY_ENV": "verbose", **chosen}
-    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "True"
-    if "GOMP_SPINCOUNT" not in done.stderr:
-        pytest.skip("Numba has no libgomp here")
-    assert f"OMP_WAIT_POLICY = '{policy}'" in done.stderr

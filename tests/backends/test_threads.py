@@ -1,22 +1,96 @@
+"""Loops in parts: every row once, the limit kept, errors and interrupts waited for, forks and other threads at home."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+
 import numba
 import numpy as np
+import pytest
 
-from geomlat.backends import cpu, kernel
-
-
-@kernel(cost=1e6)
-def double(i: int, x: np.ndarray, out: np.ndarray) -> None:
-    out[i] = 2 * x[i]
+from geomlat.backends import thread_limit
+from geomlat.backends.threads import in_parts, thread_count
 
 
-def test_one_thread_means_the_serial_loop(monkeypatch):
-    x, out = np.arange(1000.0), np.empty(1000)
-    double(1000, x, out)
-    monkeypatch.setattr(double, "_parallel", None)
-    before = numba.get_num_threads()
-    out[:] = 0
-    with cpu.limit_threads(1):
-        assert cpu.threads() == 1
-        double(1000, x, out)
-    assert numba.get_num_threads() == before
-    np.testing.assert_array_equal(out, 2 * x)
+@pytest.fixture(autouse=True)
+def four_threads(monkeypatch):
+    """As on a machine of four cores."""
+    monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", 4)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 15, 16, 17, 1000])
+def test_every_row_once(n):
+    count = np.zeros(n, int)
+
+    def loop(low, high):
+        count[low:high] += 1
+
+    in_parts(loop, n)
+    assert np.array_equal(count, np.ones(n, int))
+
+
+def test_several_threads_work():
+    seen = set()
+
+    def loop(low, high):
+        seen.add(threading.get_ident())
+        time.sleep(0.02)
+
+    in_parts(loop, 1000)
+    assert 2 <= len(seen) <= 4
+    assert threading.get_ident() in seen
+
+
+def test_the_limit_is_kept_and_given_back():
+    seen = set()
+
+    def loop(low, high):
+        seen.add((threading.get_ident(), low, high))
+
+    with thread_limit(1):
+        assert thread_count() == 1
+        in_parts(loop, 1000)
+        with thread_limit(3):
+            assert thread_count() == 3
+        assert thread_count() == 1
+    assert seen == {(threading.get_ident(), 0, 1000)}
+    with thread_limit(100):
+        assert thread_count() == 4
+    with thread_limit(None):
+        assert thread_count() == 4
+
+
+@pytest.mark.parametrize("broken", [0, 62, 937])
+def test_an_error_reaches_the_caller_and_nothing_runs_on(broken):
+    running = []
+
+    def loop(low, high):
+        running.append(low)
+        time.sleep(0.005)
+        running.remove(low)
+        if low == broken:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        in_parts(loop, 1000)
+    assert not running
+
+
+def test_a_forked_child_has_threads_of_its_own():
+    program = """
+import os, sys, warnings
+warnings.simplefilter("ignore")
+import numpy as np
+from geomlat.random import normal
+before = normal(10**6, rng=1)
+child = os.fork()
+if child == 0:
+    os._exit(0 if np.array_equal(normal(10**6, rng=1), before) else 1)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    if not hasattr(os, "fork"):
+        pytest.skip("no fork here")
+    env = {**os.environ, "NUMBA_NUM_THREADS": "2"}
+    assert subprocess.run([sys.executable, "-c", program], env=env, timeout=60, check=False).returncode == 0

@@ -1,10 +1,4 @@
-"""The distributions on other array libraries and in the CUDA simulator."""
-
-import importlib.util
-import os
-import subprocess
-import sys
-from pathlib import Path
+"""The distributions on other array libraries."""
 
 import numpy as np
 import pytest
@@ -68,47 +62,3 @@ def test_normal(xp):
     same(q.entropy(), ours.entropy())
     same(kl_divergence(q, q), np.zeros(4))
     same(Normal.fit(z).scale, Normal.fit(expected).scale)
-
-
-SIMULATED = """
-import numpy as np
-from geomlat.distributions import _vmf_rules as rules, _vmf_sampling as sampling
-from geomlat.random import normal, stream
-
-words = stream(3).words
-for m, closed, estimator in ((2, 0, 0), (3, 1, 0), (3, 0, 1), (6, 0, 0), (5, 0, 2)):
-    gen = np.random.default_rng(m)
-    mu = gen.standard_normal((4, m))
-    mu /= np.linalg.norm(mu, axis=1, keepdims=True)
-    kappa, tail = np.array([0.0, 1e-12, 4.0, 1e6]), np.array([1.0, 1.0, 0.3, 1e-6])
-    results = []
-    for run in ("cpu", "cuda"):
-        b, radial, z, dmu, dkappa = np.empty(8), np.empty(8), np.empty((8, m)), np.empty((8, m)), np.empty(8)
-        if closed:
-            getattr(sampling._levels, run)(8, words, radial)
-        else:
-            getattr(sampling._envelopes, run)(8, 0, m, kappa, b)
-            getattr(sampling._odds, run)(8, np.arange(8, dtype=np.uint64), words, m, b, 0, radial)
-            getattr(sampling._last_odds, run)(8, words, m, b, 1, radial)
-        normals = normal((8, m - 1), rng=3)
-        getattr(sampling._place, run)(8, 0, mu, kappa, radial, normals, closed, z)
-        dz = np.random.default_rng(1).standard_normal((8, m))
-        getattr(rules._rsample_pull, run)(
-            8, mu, kappa, tail, radial, normals, dz, np.ones(1), closed, estimator, dmu, dkappa)
-        results.append((radial, z, dmu, dkappa))
-    for a, b in zip(*results, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-15)
-print("equal")
-"""
-
-
-@pytest.mark.skipif(importlib.util.find_spec("numba_cuda") is None, reason="needs numba-cuda")
-def test_the_same_draws_in_the_cuda_simulator():
-    done = subprocess.run(
-        [sys.executable, "-c", SIMULATED],
-        env={**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stdout.strip() == "equal", done.stderr

@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 from vmf_quadrature import KAPPA, M, cdf_of_t, unit_rows
 
+from geomlat.backends import thread_limit
 from geomlat.distributions import SphericalUniform, VonMisesFisher
 from geomlat.distributions._vmf_sampling import beta_odds
 from geomlat.random import stream
@@ -99,19 +100,13 @@ def test_batch_splits(m, estimator):
 
 
 def test_one_and_two_threads():
-    import numba
-
     mu = unit_rows(np.random.default_rng(0), 1000, 6)
     q = VonMisesFisher(mu, 3.0)
-    threads = numba.get_num_threads()
-    try:
-        results = []
-        for n in (1, threads):
-            numba.set_num_threads(n)
+    results = []
+    for threads in (1, None):
+        with thread_limit(threads):
             z, pull = q.rsample_vjp(q.draw(20, rng=1))
             results.append((z, pull(z)[0]))
-    finally:
-        numba.set_num_threads(threads)
     assert np.array_equal(results[0][0], results[1][0])
     assert np.array_equal(results[0][1], results[1][1])
 

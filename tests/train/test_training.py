@@ -2,11 +2,11 @@ import io
 import math
 import os
 
-import numba
 import numpy as np
 import pytest
 from linear_model import Linear, data, without_seconds
 
+from geomlat.backends.threads import thread_count
 from geomlat.optim import EMA, SGD, Adam, cosine, warmup
 from geomlat.random import normal, stream
 from geomlat.train import Callback, TrainingDiverged, fit
@@ -361,7 +361,7 @@ def test_threads_are_limited_and_given_back():
 
     def threads():
         blas = {lib["num_threads"] for lib in threadpoolctl.threadpool_info() if lib["user_api"] == "blas"}
-        return blas, numba.get_num_threads()
+        return blas, thread_count()
 
     class Look(Callback):
         def on_epoch(self, training):
