@@ -49,11 +49,11 @@ def place_noise(mu: Array, kappa: Array, radial: Array, tangent: Array, closed: 
 
 
 def sample(mu: Array, kappa: Array, shape: tuple[int, ...], first: Stream, closed: bool) -> Array:
-    """``place_noise`` of ``draw_noise``, bit for bit, in blocks that stay in the cache."""
+    """``place_noise`` of ``draw_noise``, bit for bit, in blocks of bounded memory."""
     xp, n, m = namespace(mu), math.prod(shape), mu.shape[-1]
     z = xp.empty((n, m), dtype=mu.dtype)
     axes, kappa = cycled(mu, shape, 1), cycled(kappa, shape, 0)
-    block = max(1, BLOCK // m) if is_host(mu) else max(1, n)
+    block = max(1, min(BLOCK // m, ROWS)) if is_host(mu) else max(1, n)
     for start in range(0, n, block):
         part = z[start : start + block]
         concentration = _repeated(kappa, start, len(part))
@@ -106,7 +106,7 @@ def _heights(m: int, kappa: Array, radial: Array, closed: bool) -> Array:
 
 
 ATTEMPTS = 128  # acceptance is at least 0.658, so that more are needed with probability below 1e-59
-BLOCK = 1 << 17
+BLOCK, ROWS = 1 << 19, 1 << 16
 S9 = np.uint64(9)
 S10 = np.uint64(10)
 S11 = np.uint64(11)
