@@ -48,10 +48,12 @@ def place_noise(mu: Array, kappa: Array, radial: Array, tangent: Array, closed: 
     return z.reshape((*shape, m))
 
 
-def sample(mu: Array, kappa: Array, shape: tuple[int, ...], first: Stream, closed: bool) -> Array:
-    """``place_noise`` of ``draw_noise``, bit for bit, in blocks of bounded memory."""
+def sample(
+    mu: Array, kappa: Array, shape: tuple[int, ...], first: Stream, closed: bool, out: Array | None = None
+) -> Array:
+    """``place_noise`` of ``draw_noise``, bit for bit, in blocks of bounded memory, into ``out`` if it is given."""
     xp, n, m = namespace(mu), math.prod(shape), mu.shape[-1]
-    z = xp.empty((n, m), dtype=mu.dtype)
+    z = xp.empty((n, m), dtype=mu.dtype) if out is None else out.reshape((n, m))
     axes, kappa = cycled(mu, shape, 1), cycled(kappa, shape, 0)
     block = max(1, min(BLOCK // m, ROWS)) if is_host(mu) else max(1, n)
     for start in range(0, n, block):

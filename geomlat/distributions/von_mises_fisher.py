@@ -84,14 +84,20 @@ class VonMisesFisher(Directional):
         radial, tangent = native(fill, self.mu, self.kappa)
         return VonMisesFisherNoise(radial, tangent, self._closed)
 
-    def sample(self, shape: int | tuple[int, ...] = (), *, rng: Any) -> Array:
-        """Draws ``shape + batch_shape + (m,)``, bit for bit ``rsample(draw(shape, rng=rng))``."""
+    def sample(self, shape: int | tuple[int, ...] = (), *, rng: Any, out: Array | None = None) -> Array:
+        """Draws ``shape + batch_shape + (m,)``, bit for bit ``rsample(draw(shape, rng=rng))``.
+
+        ``out`` is a C-contiguous NumPy or CuPy array of that shape and of mu's dtype, which is filled and returned.
+        """
         full, first = self._full(shape), stream(rng)
+        if out is not None:
+            self._check_out(out, (*full, *self.event_shape))
 
         def fill(mu: Array, kappa: Array) -> Any:
-            return _vmf_sampling.sample(mu, kappa, full, first, self._closed)
+            return _vmf_sampling.sample(mu, kappa, full, first, self._closed, out)
 
-        return native(fill, self.mu, self.kappa)
+        points = native(fill, self.mu, self.kappa)
+        return points if out is None else out
 
     def rsample(self, noise: VonMisesFisherNoise) -> Array:
         """The points of frozen noise, smooth in mu away from mu_1 = 0 and, given the noise, in kappa."""
@@ -195,6 +201,12 @@ class VonMisesFisher(Directional):
         kappa = inverse_ratio(float(x.shape[-1]), length, deficit)
         finite_estimate(cls.__name__, "kappa", kappa)
         return cls(xp.astype(mu, x.dtype, copy=False), xp.astype(kappa, x.dtype, copy=False))
+
+    def _check_out(self, out: Array, shape: tuple[int, ...]) -> None:
+        fits = type(out) is type(self.mu) and hasattr(out, "flags") and out.flags.c_contiguous
+        if not fits or out.shape != shape or out.dtype != self.mu.dtype:
+            msg = f"out must be a C-contiguous array of mu's library, of shape {shape} and dtype {self.mu.dtype}"
+            raise ValueError(msg)
 
     def _check_noise(self, noise: VonMisesFisherNoise) -> None:
         if noise.closed != self._closed or noise.tangent.shape[-1] + 1 != self.event_shape[0]:

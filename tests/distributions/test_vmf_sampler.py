@@ -203,3 +203,15 @@ def test_spherical_uniform(n):
     assert SphericalUniform.fit(z) == u
     assert u.rsample_vjp(z)[1](z) == ()
     assert u.log_prob_vjp(z)[1](z[:, 0]) == (None,)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_draws_into_an_array_of_the_caller(dtype):
+    q = VonMisesFisher(np.eye(4, dtype=dtype)[:2], np.array([0.5, 30.0], dtype=dtype))
+    out = np.full((7, 2, 4), np.nan, dtype=dtype)
+    assert q.sample(7, rng=3, out=out) is out
+    np.testing.assert_array_equal(out, q.sample(7, rng=3))
+    other = np.float64 if dtype == np.float32 else np.float32
+    for bad in (np.empty((2, 7, 4), dtype), np.empty((7, 2, 4), other), np.empty((7, 4, 2), dtype).swapaxes(1, 2)):
+        with pytest.raises(ValueError, match="C-contiguous"):
+            q.sample(7, rng=3, out=bad)
