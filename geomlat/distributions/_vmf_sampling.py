@@ -12,9 +12,10 @@ At m = 3 the distribution function inverts: t = -log1p(U expm1(-2 kappa)) / kapp
 With g a row of n normals and xi = g/|g|, the point (w, r xi), r = sqrt(t (2 - t)), goes to the sphere by one reflection
 H = I - 2 u u'/<u, u>, u = mu + sign(mu_1) e_1, so that <u, u> >= 2 and H e_1 = -sign(mu_1) mu for every unit mu.
 
-The first proposals of all rows are made in one loop without branches, which LLVM turns into vector instructions, those
-of the rejected rows in shorter ones, and the last few one by one. Attempt k of row i has the Philox counter
-(k, i, RADIAL), whatever the loop that makes it.
+The rows go in blocks: their first proposals are made without branches, which LLVM turns into vector instructions, then
+in the same way those of the rows rejected, until none is left. A worker takes one block after another and keeps its
+scratch in the cache; on a GPU every row is a worker. Attempt k of row i has the Philox counter (k, i, RADIAL), whatever
+its block.
 """
 
 from __future__ import annotations
@@ -26,15 +27,18 @@ import numpy as np
 
 from geomlat.backends import Array, cycled, inlined, is_host, kernel, namespace, rows, scalar, summation
 from geomlat.backends.libm import cos_sin_turns, fast_exp_expm1, fast_log, fast_log1p
-from geomlat.random import BITS_1, LOW, S32, Stream, normal, philox, unit
+from geomlat.backends.threads import PARTS_PER_THREAD, thread_count
+from geomlat.random import BITS_1, LOW, PURPOSE_NORMAL, S32, Stream, fill_normals, philox, unit
 
 
 def draw_noise(
     mu: Array, kappa: Array, shape: tuple[int, ...], batch: tuple[int, ...], first: Stream, closed: bool
 ) -> tuple[Array, Array]:
     """The radial noise ``shape`` (float64) and the normals ``shape + (m - 1,)`` of one draw."""
-    n, m = math.prod(shape), mu.shape[-1]
-    radial, tangent = _noise(mu, _repeated(rows(kappa, batch, 0), 0, n), 0, first, closed)
+    xp, n, m = namespace(mu), math.prod(shape), mu.shape[-1]
+    radial, tangent = xp.empty(n, dtype=xp.float64), xp.empty((n, m - 1), dtype=mu.dtype)
+    words, kappa = xp.asarray(first.words), xp.astype(rows(kappa, batch, 0), xp.float64)
+    _draw(*_workers(mu, n), words, kappa, int(closed), radial, tangent)
     return radial.reshape(shape), tangent.reshape((*shape, m - 1))
 
 
@@ -42,73 +46,36 @@ def place_noise(mu: Array, kappa: Array, radial: Array, tangent: Array, closed: 
     """The points on the sphere of frozen noise, a deterministic function of ``mu`` and ``kappa``."""
     xp, shape, m = namespace(mu), radial.shape, mu.shape[-1]
     z = xp.empty((math.prod(shape), m), dtype=mu.dtype)
-    concentration = _repeated(cycled(kappa, shape, 0), 0, len(z))
-    height = _heights(m, concentration, rows(radial, shape, 0), closed)
-    _place(len(z), 0, cycled(mu, shape, 1), height, rows(tangent, shape, 1), z)
+    axes, kappa = cycled(mu, shape, 1), xp.astype(cycled(kappa, shape, 0), xp.float64)
+    _place(*_workers(mu, len(z)), axes, kappa, int(closed), rows(radial, shape, 0), rows(tangent, shape, 1), z)
     return z.reshape((*shape, m))
 
 
 def sample(
     mu: Array, kappa: Array, shape: tuple[int, ...], first: Stream, closed: bool, out: Array | None = None
 ) -> Array:
-    """``place_noise`` of ``draw_noise``, bit for bit, in blocks of bounded memory, into ``out`` if it is given."""
+    """``place_noise`` of ``draw_noise``, bit for bit, in bounded memory, into ``out`` if it is given."""
     xp, n, m = namespace(mu), math.prod(shape), mu.shape[-1]
     z = xp.empty((n, m), dtype=mu.dtype) if out is None else out.reshape((n, m))
-    axes, kappa = cycled(mu, shape, 1), cycled(kappa, shape, 0)
-    block = max(1, min(BLOCK // m, ROWS)) if is_host(mu) else max(1, n)
-    for start in range(0, n, block):
-        part = z[start : start + block]
-        concentration = _repeated(kappa, start, len(part))
-        radial, tangent = _noise(mu, concentration, start, first, closed)
-        _place(len(part), start, axes, _heights(m, concentration, radial, closed), tangent, part)
+    axes, kappa = cycled(mu, shape, 1), xp.astype(cycled(kappa, shape, 0), xp.float64)
+    workers, *scratch = _workers(mu, n)
+    radial = xp.empty((workers, scratch[0].shape[1]), dtype=xp.float64)
+    tangent = xp.empty((*radial.shape, m - 1), dtype=mu.dtype)
+    _sample(workers, *scratch, xp.asarray(first.words), axes, kappa, int(closed), radial, tangent, z)
     return z.reshape((*shape, m))
 
 
-def _repeated(kappa: Array, start: int, n: int) -> Array:
-    """Rows ``start .. start + n - 1`` of kappa in float64, its rows repeating."""
-    xp, count = namespace(kappa), kappa.shape[0]
-    if start + n <= count:
-        kappa = kappa[start : start + n]
-    elif count == 1:
-        kappa = xp.broadcast_to(kappa, (n,))
-    else:
-        kappa = xp.take(kappa, (start + xp.arange(n)) % count)
-    return xp.astype(kappa, xp.float64)
-
-
-def _noise(mu: Array, kappa: Array, start: int, first: Stream, closed: bool) -> tuple[Array, Array]:
-    """Noise of the rows from ``start`` on, each with its kappa."""
-    xp, n, m, here = namespace(mu), kappa.shape[0], mu.shape[-1], first.at(start)
-    words, radial = xp.asarray(here.words), xp.empty((n,), dtype=xp.float64)
-    if closed:
-        _levels(n, words, radial)
-    else:
-        b, attempt = xp.empty((n,), dtype=xp.float64), 1
-        _envelopes(n, m, kappa, b)
-        _odds(n, xp.arange(n, dtype=xp.uint64), words, m, b, 0, radial)
-        # Counting the rejected rows would make a GPU wait.
-        while is_host(radial) and attempt < 8 and len(left := np.flatnonzero(radial < 0.0)) > 128:
-            again = np.empty(len(left))
-            _odds(len(left), left.view(np.uint64), words, m, b[left], attempt, again)
-            radial[left] = again
-            attempt += 1
-        _last_odds(n, words, m, b, attempt, radial)
-    flat = Stream(first.key0, first.key1, here.offset * (m - 1))
-    return radial, normal((n, m - 1), rng=flat, dtype=mu.dtype, xp=xp)
-
-
-def _heights(m: int, kappa: Array, radial: Array, closed: bool) -> Array:
-    """q = t / (2 - t) of each row."""
-    q = namespace(kappa).empty(kappa.shape, dtype=kappa.dtype)
-    if closed:
-        _heights_of_levels(q.shape[0], kappa, radial, q)
-    else:
-        _heights_of_odds(q.shape[0], m, kappa, radial, q)
-    return q
+def _workers(mu: Array, n: int) -> tuple[int, Array, Array]:
+    """The number of workers for ``n`` rows, and their scratch: three numbers and one index for each row of a block."""
+    xp, per, workers = namespace(mu), 1, n
+    if is_host(mu):
+        per = max(1, min(n, ROWS, BLOCK // mu.shape[-1]))
+        workers = min(-(-n // per), PARTS_PER_THREAD * thread_count())
+    return workers, xp.empty((workers, per), dtype=xp.uint64), xp.empty((workers, 3, per), dtype=xp.float64)
 
 
 ATTEMPTS = 128  # acceptance is at least 0.658, so that more are needed with probability below 1e-59
-BLOCK, ROWS = 1 << 19, 1 << 16
+BLOCK, ROWS = 1 << 16, 512
 S9 = np.uint64(9)
 S10 = np.uint64(10)
 S11 = np.uint64(11)
@@ -186,42 +153,54 @@ def radial_t(m: int, kappa: float, closed: int, noise: float) -> tuple[float, fl
     return 2.0 * q / (1.0 + q), 2.0 / (1.0 + q)
 
 
-@kernel(cost=2.0)
-def _levels(i: int, words: Any, radial: Any) -> None:
+@inlined
+def level(words: Any, i: Any) -> float:
+    """The level of the distribution function of row ``i``."""
     index = words[2] + np.uint64(i)
     a, b, _, _ = philox(np.uint64(0), index & LOW, index >> S32, PURPOSE_RADIAL, words[0], words[1])
-    radial[i] = unit(a, b)
+    return unit(a, b)
 
 
-@kernel(cost=1.0)
-def _envelopes(i: int, m: int, kappa: Any, b: Any) -> None:
-    b[i] = envelope(m, kappa[i])
+@scalar
+def repeat(kappa: Any, low: int, out: Any) -> None:
+    """Rows ``low``, ``low + 1``, ... of kappa, its rows repeating, into a vector."""
+    if kappa.size == 1:
+        out[:] = kappa[0]
+    else:
+        for r in range(out.size):
+            out[r] = kappa[row(low + r, kappa.size)]
 
 
-@kernel(cost=15.0)
-def _odds(i: int, index: Any, words: Any, m: int, b: Any, attempt: int, radial: Any) -> None:
-    odds, accepted = proposal(m, b[i], words, index[i], attempt)
-    radial[i] = odds if accepted else -1.0
-
-
-@kernel(cost=2.0)
-def _last_odds(i: int, words: Any, m: int, b: Any, start: int, radial: Any) -> None:
-    if radial[i] < 0.0:
-        for attempt in range(start, ATTEMPTS):
-            odds, accepted = proposal(m, b[i], words, i, attempt)
-            radial[i] = odds
-            if accepted:
-                break
-
-
-@kernel(cost=4.0)
-def _heights_of_levels(i: int, kappa: Any, radial: Any, q: Any) -> None:
-    q[i] = height_of_level(kappa[i], radial[i])
-
-
-@kernel(cost=1.0)
-def _heights_of_odds(i: int, m: int, kappa: Any, radial: Any, q: Any) -> None:
-    q[i] = envelope(m, kappa[i]) * radial[i]
+@scalar
+def draw_rows(low: int, words: Any, kappa: Any, closed: int, left: Any, work: Any, radial: Any, tangent: Any) -> None:
+    """The noise of the rows ``low``, ``low + 1``, ...."""
+    count, width = radial.size, tangent.shape[1]
+    b, trial = work[0], work[1]
+    fill_normals(words, (words[2] + np.uint64(low)) * np.uint64(width), PURPOSE_NORMAL, tangent.reshape(count * width))
+    if closed:
+        for r in range(count):
+            radial[r] = level(words, np.uint64(low) + np.uint64(r))
+        return
+    repeat(kappa, low, b[:count])
+    for r in range(count):
+        left[r] = np.uint64(low) + np.uint64(r)
+        b[r] = envelope(width + 1, b[r])
+    for attempt in range(ATTEMPTS):
+        for r in range(count):
+            odds, accepted = proposal(width + 1, b[r], words, left[r], attempt)
+            trial[r] = odds if accepted else -1.0
+        rejected = 0
+        for r in range(count):
+            if trial[r] < 0.0:
+                left[rejected], b[rejected] = left[r], b[r]
+                rejected += 1
+            else:
+                radial[int(left[r]) - low] = trial[r]
+        count = rejected
+        if count == 0:
+            return
+    for r in range(count):
+        radial[int(left[r]) - low] = 1.0
 
 
 @summation
@@ -236,14 +215,52 @@ def reflection_sums(mu: Any, k: int, tangent: Any, i: int) -> tuple[float, float
     return uu, along, square
 
 
+@scalar
+def place_rows(low: int, mu: Any, kappa: Any, closed: int, work: Any, radial: Any, tangent: Any, z: Any) -> None:
+    """The points ``low``, ``low + 1``, ... of their noise."""
+    count, m = z.shape
+    heights, concentration = work[1], work[2]
+    repeat(kappa, low, concentration[:count])
+    if closed:
+        for r in range(count):
+            heights[r] = height_of_level(concentration[r], radial[r])
+    else:
+        for r in range(count):
+            heights[r] = envelope(m, concentration[r]) * radial[r]
+    for r in range(count):
+        k = row(low + r, mu.shape[0])
+        uu, along, square = reflection_sums(mu, k, tangent, r)
+        head, q = float(mu[k, 0]), heights[r]
+        sign = 1.0 if head >= 0.0 else -1.0
+        w, scale = (1.0 - q) / (1.0 + q), 2.0 * math.sqrt(q / square) / (1.0 + q)
+        g = 2.0 * (w * (1.0 + abs(head)) - scale * along) / (uu + (head + sign) * (head + sign))
+        z[r, 0] = g * (head + sign) - sign * w
+        for j in range(m - 1):
+            z[r, j + 1] = g * float(mu[k, j + 1]) + scale * float(tangent[r, j])
+
+
+@kernel(cost=4.0)
+def _draw(i: int, left: Any, work: Any, words: Any, kappa: Any, closed: int, radial: Any, tangent: Any) -> None:
+    workers, per = left.shape
+    for low in range(i * per, radial.size, workers * per):
+        high = min(low + per, radial.size)
+        draw_rows(low, words, kappa, closed, left[i], work[i], radial[low:high], tangent[low:high])
+
+
 @kernel(cost=2.0)
-def _place(i: int, start: int, mu: Any, q: Any, tangent: Any, z: Any) -> None:
-    k = row(start + i, mu.shape[0])
-    uu, along, square = reflection_sums(mu, k, tangent, i)
-    head = float(mu[k, 0])
-    sign = 1.0 if head >= 0.0 else -1.0
-    w, r = (1.0 - q[i]) / (1.0 + q[i]), 2.0 * math.sqrt(q[i] / square) / (1.0 + q[i])
-    g = 2.0 * (w * (1.0 + abs(head)) - r * along) / (uu + (head + sign) * (head + sign))
-    z[i, 0] = g * (head + sign) - sign * w
-    for j in range(tangent.shape[1]):
-        z[i, j + 1] = g * float(mu[k, j + 1]) + r * float(tangent[i, j])
+def _place(i: int, left: Any, work: Any, mu: Any, kappa: Any, closed: int, radial: Any, tangent: Any, z: Any) -> None:
+    workers, per = left.shape
+    for low in range(i * per, radial.size, workers * per):
+        high = min(low + per, radial.size)
+        place_rows(low, mu, kappa, closed, work[i], radial[low:high], tangent[low:high], z[low:high])
+
+
+@kernel(cost=5.0)
+def _sample(
+    i: int, left: Any, work: Any, words: Any, mu: Any, kappa: Any, closed: int, radial: Any, tangent: Any, z: Any
+) -> None:
+    workers, per = left.shape
+    for low in range(i * per, z.shape[0], workers * per):
+        count = min(per, z.shape[0] - low)
+        draw_rows(low, words, kappa, closed, left[i], work[i], radial[i, :count], tangent[i, :count])
+        place_rows(low, mu, kappa, closed, work[i], radial[i, :count], tangent[i, :count], z[low : low + count])
