@@ -78,7 +78,7 @@ def adam_arrays(theta: Array, grad: Array, mean: Array, square: Array, scale: Ar
     theta -= step * mean / (namespace(theta).sqrt(square) * correction + eps)
 
 
-# A second thread pays only from two million elements on (the loop is bound by memory), hence the low cost.
+# The loop is bound by memory, so that a second thread pays late: hence the low cost.
 @kernel(cost=0.05)
 def _adam(i: int, theta: Any, grad: Any, mean: Any, square: Any, scale: Any, rates: Any) -> None:
     g = scale[0] * grad[i]

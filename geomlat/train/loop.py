@@ -12,9 +12,10 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import array_api_compat
+import numpy as np
 
 from geomlat.backends import is_host, namespace
 from geomlat.optim import value_at
@@ -107,13 +108,15 @@ class Loop:
         rows = self.rows(t.step - t.epoch * t.steps_per_epoch)
         batch = prepared(rows, s, self.rng, "data", t.step)
         noise = self.rng.child("noise", t.step)
-        loss, pull = self.model.loss_vjp(t.theta, batch, noise, beta=s.beta_at(t.step, t.steps_per_epoch))
-        self.require_finite("loss", loss)
-        self.grad[...] = 0.0
-        pull(self.g)
-        self.whole = False
-        norm = s.optimizer.update(t.theta, self.grad, t.optimizer)
-        self.require_finite("gradient's norm", norm)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            beta = s.beta_at(t.step, t.steps_per_epoch)
+            loss, pull = self.evaluated(self.model.loss_vjp, t.theta, batch, noise, beta=beta)
+            self.require_finite("loss", loss)
+            self.grad[...] = 0.0
+            pull(self.g)
+            self.whole = False
+            norm = s.optimizer.update(t.theta, self.grad, t.optimizer)
+            self.require_finite("gradient's norm", norm)
         if s.average is not None:
             s.average.update(t.average, t.theta, t.step)
         t.loss_sum = t.loss_sum + _sum(loss) * batch.shape[0]
@@ -121,6 +124,15 @@ class Loop:
         t.step += 1
         t.seconds += time.perf_counter() - began
         self.whole = True
+
+    def evaluated(self, method: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        """A method of the model; one that accepted its first batch refuses a later one because it diverged."""
+        try:
+            return method(*args, **options)
+        except ValueError as error:
+            if self.training.step == 0:
+                raise
+            self.diverged(f"model could not be evaluated: {error};", f"at step {self.training.step + 1}", error)
 
     def rows(self, k: int) -> Array:
         """The rows of batch ``k`` of the epoch in progress, on the data's device."""
@@ -175,7 +187,9 @@ class Loop:
         first = self.rng.child("validation")
         for k, start in enumerate(range(0, x.shape[0], _VALIDATION_ROWS)):
             block = prepared(x[start : start + _VALIDATION_ROWS], self.settings, first, "data", k)
-            for name, value in self.model.report(t.current, block, first.child("noise", k)).items():
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                means = self.evaluated(self.model.report, t.current, block, first.child("noise", k))
+            for name, value in means.items():
                 totals[name] = totals.get(name, 0.0) + float(value) * block.shape[0]
         report = {name: total / x.shape[0] for name, total in totals.items()}
         self.require_finite_epoch("validation loss", report["loss"])
@@ -201,20 +215,20 @@ class Loop:
     def require_finite(self, what: str, value: Array) -> None:
         """Stop at a NaN or an infinity; on a device only the means of the epoch are looked at."""
         if (is_host(value) or isinstance(value, float)) and not math.isfinite(value):
-            self.diverged(what, value, f"at step {self.training.step + 1}")
+            self.diverged(f"{what} is {float(value)}", f"at step {self.training.step + 1}")
 
     def require_finite_epoch(self, what: str, value: float) -> None:
         """Stop at a mean that is not finite."""
         if not math.isfinite(value):
-            self.diverged(what, value, f"in the epoch that ends at step {self.training.step}")
+            self.diverged(f"{what} is {value}", f"in the epoch that ends at step {self.training.step}")
 
-    def diverged(self, what: str, value: Array, where: str) -> None:
-        """Raise the error for a value that is not finite."""
+    def diverged(self, what: str, where: str, cause: Exception | None = None) -> NoReturn:
+        """Raise the error for a value that is not finite, or a model that cannot be evaluated."""
         last = "there is no checkpoint"
         if self.directory is not None:
             last = f"the last checkpoint is of step {self.saved[0]} in {self.directory}"
-        msg = f"the {what} is {float(value)} {where}; lower the learning rate or clip the gradient ({last})"
-        raise TrainingDiverged(msg)
+        msg = f"the {what} {where}; lower the learning rate or clip the gradient ({last})"
+        raise TrainingDiverged(msg) from cause
 
 
 def prepared(batch: Array, settings: Settings, rng: Stream, *path: int | str) -> Array:

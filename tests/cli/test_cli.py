@@ -204,6 +204,15 @@ def test_what_a_folder_holds_is_never_overwritten_or_misread(brief: None, capsys
     assert "run.json is damaged" in complaint(capsys, "evaluate", "run")
 
 
+@pytest.mark.parametrize("rate", ["1e5", "1e30"])
+def test_a_diverging_run_says_so(capsys: pytest.CaptureFixture[str], rate: str) -> None:
+    found = complaint(
+        capsys, "train", "svae", *QUICK, "--epochs", "50", "--alone", "--out", "run", "--learning-rate", rate
+    )
+    assert "lower the learning rate" in found
+    assert "the last checkpoint is of step" in found
+
+
 @pytest.mark.parametrize(
     "option",
     [("--patience", "0"), ("--learning-rate", "nan"), ("--beta", "-1"), ("--seed", "-1"), ("--kappa-shift", "-1")],

@@ -384,6 +384,8 @@ class Diverging(Linear):
         self.calls += 1
         loss, pull = super().loss_vjp(theta, x, noise, beta=beta)
         bad = self.calls == self.at
+        if bad and self.where == "parameter":
+            raise ValueError("kappa is not negative, got nan")
 
         def pull_bad(g):
             pull(g)
@@ -402,12 +404,18 @@ class Diverging(Linear):
     [
         ("loss", r"the loss is nan at step 6; .*\(there is no checkpoint\)"),
         ("gradient", r"the gradient's norm is inf at step 6"),
+        ("parameter", r"the model could not be evaluated: kappa is not negative, got nan; at step 6"),
         ("validation", r"the validation loss is inf in the epoch that ends at step 4"),
     ],
 )
 def test_divergence_is_one_clear_error(where, message):
     with pytest.raises(TrainingDiverged, match=message):
         fit(Diverging(4, 6, where), data(), epochs=3, batch_size=16, rng=0, validation=data())
+
+
+def test_a_model_that_refuses_its_first_batch_keeps_its_error():
+    with pytest.raises(ValueError, match="got nan"):
+        fit(Diverging(4, 1, "parameter"), data(), epochs=3, batch_size=16, rng=0)
 
 
 def nan_in_row_9():
