@@ -1,10 +1,12 @@
-"""Optimisers of one flat parameter vector, averaged weights, and schedules as plain functions of the step."""
+"""Optimisers of one flat parameter vector, also on manifolds, averaged weights, and schedules."""
 
 from __future__ import annotations
 
 from geomlat.optim.adam import Adam, AdamW
 from geomlat.optim.average import EMA
 from geomlat.optim.optimizer import Optimizer
+from geomlat.optim.placed import Placed, placed
+from geomlat.optim.riemannian import RiemannianAdam, RiemannianSGD
 from geomlat.optim.schedules import constant, cosine, linear_warmup, step_decay, value_at, warmup
 from geomlat.optim.sgd import SGD
 
@@ -14,9 +16,13 @@ __all__ = [
     "Adam",
     "AdamW",
     "Optimizer",
+    "Placed",
+    "RiemannianAdam",
+    "RiemannianSGD",
     "constant",
     "cosine",
     "linear_warmup",
+    "placed",
     "step_decay",
     "value_at",
     "warmup",

@@ -57,11 +57,16 @@ class Optimizer:
     def update(self, theta: Array, grad: Array, state: State) -> Array:
         """One step, in place on ``theta`` and ``state``; ``grad`` is left as it is. Returns its norm."""
         xp = namespace(theta, grad)
-        norm = xp.sqrt(xp.vecdot(grad, grad))
+        grad, square = self.gradient(theta, grad)
+        norm = xp.sqrt(square)
         scale = xp.ones_like(norm) if self.clip is None else self.clip / xp.maximum(norm, self.clip)
         self.apply(theta, grad, scale, value_at(self.lr, state["step"]), state)
         state["step"] += 1
         return norm
+
+    def gradient(self, theta: Array, grad: Array) -> tuple[Array, Array]:
+        """The gradient that is followed, and its squared length."""
+        return grad, namespace(theta, grad).vecdot(grad, grad)
 
     def apply(self, theta: Array, grad: Array, scale: Array, lr: float, state: State) -> None:
         """The update rule for the gradient ``scale * grad``, in place on ``theta`` and the moments of ``state``."""

@@ -18,6 +18,7 @@ import numpy as np
 
 from geomlat.backends import is_host, namespace
 from geomlat.optim import EMA, Optimizer, value_at, warmup
+from geomlat.optim.riemannian import Riemannian
 from geomlat.optim.schedules import Hyperparameter
 from geomlat.train.checkpoint import CheckpointError
 
@@ -57,6 +58,9 @@ class Settings:
         if not isinstance(optimizer, Optimizer):
             msg = f"optimizer must be one of geomlat.optim, such as Adam(1e-3), got {optimizer!r}"
             raise TypeError(msg)
+        if self.average is not None and isinstance(optimizer, Riemannian):
+            msg = f"average= would leave the manifolds of {type(optimizer).__name__}: a mean of points is not a point"
+            raise ValueError(msg)
 
     def steps(self, rows: int) -> int:
         """The number of steps in an epoch."""
@@ -139,6 +143,8 @@ def describe(value: Any) -> Any:
     if isinstance(value, partial):
         arguments = {str(k): describe(v) for k, v in (*enumerate(value.args), *value.keywords.items())}
         return {"name": value.func.__name__.lstrip("_"), **arguments}
+    if isinstance(value, tuple):
+        return [describe(v) for v in value]
     if is_dataclass(value):
         return {"name": type(value).__name__, **{f.name: describe(getattr(value, f.name)) for f in fields(value)}}
     named = value if hasattr(value, "__qualname__") else type(value)

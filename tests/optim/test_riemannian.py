@@ -1,0 +1,364 @@
+"""Riemannian gradient descent and Adam: against formulas written anew, on known minimisers, over long runs."""
+
+import numpy as np
+import pytest
+
+from geomlat.grad import Layout
+from geomlat.manifolds import Euclidean, Sphere
+from geomlat.optim import SGD, Adam, Placed, RiemannianAdam, RiemannianSGD, placed
+from geomlat.random import normal, uniform
+
+ON = {"Sphere": Sphere(2), "high sphere": Sphere(9), "circle": Sphere(1)}
+"""Manifolds the long runs and the means are taken on; radius: how far from the origin their points are."""
+
+
+class Line(Euclidean):
+    """A Euclidean space that is not recognised as one, so that it takes the Riemannian rule."""
+
+
+def on_sphere(k, n=2, seed=0):
+    return Sphere(n).random_point((k,), rng=seed)
+
+
+def around(manifold, k, radius=0.6, seed=0):
+    """Points within ``radius`` of the origin, so that their mean is unique and the problem convex."""
+    x = manifold.origin((k,))
+    u = manifold.from_coordinates(x, normal((k, manifold.dim), rng=seed))
+    size = np.maximum(manifold.norm(x, u), 1e-12).reshape(k, *(1,) * len(manifold.ambient_shape))
+    r = radius * uniform((k,), rng=seed + 1).reshape(size.shape)
+    return manifold.exp(x, u * (r / size))
+
+
+def variance_grad(manifold, x, points):
+    """The ambient gradient of the mean over ``points`` of dist(x, p)^2 / 2 for one point x."""
+    d, pull = manifold.dist_vjp(x[None], points)
+    return pull(d / len(points))[0][0]
+
+
+# --- the rules
+
+
+def test_sgd_takes_the_plain_rule_on_flat_space():
+    theta, grads = normal(6, rng=0), normal((20, 6), rng=1)
+    for settings in ({}, {"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}):
+        plain, flat, line = theta.copy(), theta.copy(), theta.copy()
+        optimizers = [
+            (plain, SGD(0.1, clip=2.0, **settings)),
+            (flat, RiemannianSGD(0.1, clip=2.0, on=Euclidean(3), **settings)),
+            (line, RiemannianSGD(0.1, clip=2.0, on=Line(3), **settings)),
+        ]
+        states = [opt.init(t) for t, opt in optimizers]
+        for g in grads:
+            norms = [opt.update(t, g, s) for (t, opt), s in zip(optimizers, states, strict=True)]
+            np.testing.assert_allclose(norms, np.linalg.norm(g), rtol=1e-14)
+        np.testing.assert_array_equal(flat, plain)
+        np.testing.assert_allclose(line, plain, rtol=1e-13)
+
+
+def test_adam_takes_the_plain_rule_on_flat_space_and_on_lines():
+    theta, grads = normal(6, rng=0), normal((20, 6), rng=1)
+    settings = {"beta1": 0.7, "beta2": 0.9, "eps": 1e-3, "clip": 2.0}
+    plain, flat, line = (theta.copy() for _ in range(3))
+    optimizers = [
+        (plain, Adam(0.1, **settings)),
+        (flat, RiemannianAdam(0.1, on=Euclidean(2), **settings)),
+        (line, RiemannianAdam(0.1, on=Line(1), **settings)),
+    ]
+    for t, opt in optimizers:
+        state = opt.init(t)
+        for g in grads:
+            opt.update(t, g, state)
+    np.testing.assert_array_equal(flat, plain)
+    np.testing.assert_allclose(line, plain, rtol=1e-12)
+
+
+def circle_step(x, u, m):
+    """The end of the great circle from x along u, and m carried there, by rotating in the plane of x and u."""
+    r = np.linalg.norm(u)
+    if r == 0:
+        return x, m
+    e = u / r
+    along = m @ e
+    y = np.cos(r) * x + np.sin(r) * e
+    return y, m + along * ((np.cos(r) - 1) * e - np.sin(r) * x)
+
+
+def test_sgd_on_the_sphere_is_the_textbook_rule():
+    x, m, grads = on_sphere(1)[0], np.zeros(3), 3 * normal((30, 3), rng=1)
+    theta, opt = x.copy(), RiemannianSGD(0.2, momentum=0.8, clip=1.5, on=Sphere(2))
+    state = opt.init(theta)
+    for g in grads:
+        norm = opt.update(theta, g, state)
+        tangent = g - (x @ g) * x
+        assert norm == pytest.approx(np.linalg.norm(tangent), rel=1e-12)
+        m = 0.8 * m + tangent * min(1.0, 1.5 / np.linalg.norm(tangent))
+        x, m = circle_step(x, -0.2 * m, m)
+        np.testing.assert_allclose(theta, x, atol=1e-13)
+        np.testing.assert_allclose(state["momentum"], m, atol=1e-13)
+    assert state["step"] == 30
+
+
+def test_nesterov_steps_along_the_gradient_after_next():
+    x, m, grads = on_sphere(1)[0], np.zeros(3), normal((30, 3), rng=1)
+    theta, opt = x.copy(), RiemannianSGD(0.2, momentum=0.8, nesterov=True, on=Sphere(2))
+    state = opt.init(theta)
+    for g in grads:
+        opt.update(theta, g, state)
+        tangent = g - (x @ g) * x
+        m = 0.8 * m + tangent
+        x, m = circle_step(x, -0.2 * (tangent + 0.8 * m), m)
+        np.testing.assert_allclose(theta, x, atol=1e-13)
+
+
+def test_adam_on_the_sphere_is_the_textbook_rule():
+    # Becigneul and Ganea (2019), algorithm 1a: one adaptive number for each point.
+    points, grads = on_sphere(2), normal((30, 2, 3), rng=1) * np.array([[1e-3], [1e2]])
+    x, m, v = points.copy(), np.zeros((2, 3)), np.zeros(2)
+    theta, opt = points.ravel().copy(), RiemannianAdam(0.2, 0.7, 0.9, 1e-2, on=Sphere(2))
+    state = opt.init(theta)
+    for t, g in enumerate(grads, 1):
+        opt.update(theta, g.ravel(), state)
+        for i in range(2):
+            tangent = g[i] - (x[i] @ g[i]) * x[i]
+            m[i] = 0.7 * m[i] + 0.3 * tangent
+            v[i] = 0.9 * v[i] + 0.1 * tangent @ tangent
+            step = m[i] / (1 - 0.7**t) / (np.sqrt(v[i] / (1 - 0.9**t)) + 1e-2)
+            x[i], m[i] = circle_step(x[i], -0.2 * step, m[i])
+        np.testing.assert_allclose(theta.reshape(2, 3), x, atol=1e-12)
+    np.testing.assert_allclose(state["mean"].reshape(2, 3), m, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(state["square"].reshape(2, 3), np.repeat(v[:, None], 3, axis=1), rtol=1e-10)
+
+
+@pytest.mark.parametrize("name", ON)
+@pytest.mark.parametrize("make", [lambda on: RiemannianSGD(0.3, momentum=0.9, on=on), lambda on: RiemannianAdam(on=on)])
+def test_momentum_is_carried_along_whole(name, make):
+    # One push, then none: the path is one geodesic, and the momentum loses only what the rule takes from it.
+    manifold, opt = ON[name], make(ON[name])
+    x = around(manifold, 4)
+    theta = x.ravel().copy()
+    state = opt.init(theta)
+    push = normal(x.shape, rng=3)
+    first = manifold.egrad_to_rgrad(x, push)
+    kept, sgd = (0.9, 1.0) if isinstance(opt, RiemannianSGD) else (opt.beta1, 1 - opt.beta1)
+    for step in range(12):
+        opt.update(theta, push.ravel() if step == 0 else np.zeros(theta.size), state)
+        y = theta.reshape(x.shape)
+        m = state[opt.moments[0]].reshape(x.shape)
+        np.testing.assert_allclose(manifold.norm(y, m), sgd * kept**step * manifold.norm(x, first), rtol=1e-11)
+        if step == 0:
+            path, speed = manifold.log(x, y), manifold.dist(x, y)
+        else:
+            way = manifold.log(x, y)
+            cosine = manifold.inner(x, path, way) / (manifold.norm(x, path) * manifold.norm(x, way))
+            assert np.all(np.abs(cosine) > 1 - 1e-12)
+    assert np.all(speed > 0)
+
+
+# --- placement
+
+
+LAYOUT = Layout([("a", "bias", (4,)), ("b", "codes", (5, 2, 3)), ("c", "weight", (2, 2)), ("d", "axis", (2,))])
+PLACES = placed(LAYOUT, {"axis": Sphere(1), "codes": Sphere(2)})
+
+
+def mixed_theta(dtype=np.float64):
+    theta = normal(LAYOUT.size, rng=5, dtype=dtype)
+    p = LAYOUT.view(theta)
+    p["codes"][...], p["axis"][...] = Sphere(2).project(p["codes"]), Sphere(1).project(p["axis"])
+    return theta
+
+
+@pytest.mark.parametrize(
+    ("curved", "plain"),
+    [
+        (lambda on: RiemannianSGD(0.1, momentum=0.9, on=on), SGD(0.1, momentum=0.9)),
+        (lambda on: RiemannianAdam(0.1, on=on), Adam(0.1)),
+    ],
+)
+def test_each_entry_takes_the_rule_of_its_space(curved, plain):
+    theta, grads = mixed_theta(), normal((10, LAYOUT.size), rng=6)
+    whole, opt = theta.copy(), curved(PLACES)
+    state = opt.init(whole)
+    for g in grads:
+        opt.update(whole, g, state)
+    for name, rule in (("bias", plain), ("weight", plain), ("codes", curved(Sphere(2))), ("axis", curved(Sphere(1)))):
+        where, _ = LAYOUT.slices[name]
+        alone = theta[where].copy()
+        alone_state = rule.init(alone)
+        for g in grads:
+            rule.update(alone, g[where].copy(), alone_state)
+        np.testing.assert_array_equal(whole[where], alone, err_msg=name)
+        for moment in opt.moments:
+            np.testing.assert_array_equal(state[moment][where], alone_state[moment], err_msg=name)
+
+
+def test_the_norm_counts_every_entry_once_and_in_its_metric():
+    theta, g = mixed_theta(), normal(LAYOUT.size, rng=6)
+    p, q = LAYOUT.view(theta), LAYOUT.view(g)
+    radial = [np.sum(p[name] * q[name], axis=-1) for name in ("codes", "axis")]
+    expected = np.sqrt(g @ g - sum(np.sum(r * r) for r in radial))
+    before = g.copy()
+    opt = RiemannianSGD(0.1, on=PLACES)
+    assert opt.update(theta, g, opt.init(theta)) == pytest.approx(expected, rel=1e-13)
+    np.testing.assert_array_equal(g, before)
+
+
+@pytest.mark.parametrize("make", [lambda on: RiemannianSGD(0.1, momentum=0.9, on=on), lambda on: RiemannianAdam(on=on)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_updates_are_in_place_and_keep_the_dtype(make, dtype):
+    theta, opt = mixed_theta(dtype), make(PLACES)
+    state = opt.init(theta)
+    kept = [theta, *(state[name] for name in opt.moments)]
+    norm = opt.update(theta, normal(LAYOUT.size, rng=6, dtype=dtype), state)
+    assert norm.dtype == dtype
+    for v, w in zip(kept, [theta, *(state[name] for name in opt.moments)], strict=True):
+        assert v is w
+        assert v.dtype == dtype
+
+
+def test_torch_tensors_are_updated_in_place():
+    torch = pytest.importorskip("torch")
+    for opt in (RiemannianSGD(0.1, momentum=0.9, clip=1.0, on=PLACES), RiemannianAdam(0.1, on=PLACES)):
+        theta = mixed_theta()
+        other = torch.from_numpy(theta.copy())
+        state, other_state = opt.init(theta), opt.init(other)
+        for g in normal((5, LAYOUT.size), rng=6):
+            norm, other_norm = opt.update(theta, g, state), opt.update(other, torch.from_numpy(g), other_state)
+        assert type(other_norm) is torch.Tensor
+        assert float(other_norm) == pytest.approx(float(norm), rel=1e-13)
+        np.testing.assert_allclose(other.numpy(), theta, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: placed(LAYOUT, {"nothing": Sphere(2)}), "no parameter 'nothing' to place on Sphere.*bias, codes"),
+        (lambda: placed(LAYOUT, {"codes": Sphere(3)}), r"'codes' has shape \(5, 2, 3\); points of Sphere\(n=3\)"),
+        (
+            lambda: RiemannianSGD(0.1, on=Sphere(2)).init(np.ones(6)),
+            "entries 0 to 6 of theta are not points",
+        ),
+        (lambda: RiemannianSGD(0.1, on=Sphere(2)).init(np.full(3, np.nan)), "are not points of Sphere"),
+        (lambda: RiemannianSGD(0.1, on=Sphere(2)).init(np.ones(4)), "do not make whole points of Sphere"),
+        (lambda: RiemannianSGD(0.1, on=PLACES).init(np.ones(7)), "entries 4 to 34 .* theta has 7 entries"),
+        (lambda: RiemannianAdam(on=(*PLACES, PLACES[0])).init(mixed_theta()), "are placed twice"),
+        (lambda: RiemannianAdam(beta1=1.0, on=PLACES), "beta1"),
+        (lambda: RiemannianSGD(0.1, nesterov=True, on=PLACES), "nesterov"),
+        (lambda: RiemannianSGD(0.1, on=Sphere(2)).init(np.ones((2, 3))), "one flat vector"),
+    ],
+)
+def test_bad_settings(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+# --- known minimisers
+
+
+@pytest.mark.parametrize("name", ON)
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda on: RiemannianSGD(0.5, on=on),
+        lambda on: RiemannianSGD(0.1, momentum=0.8, on=on),
+        lambda on: RiemannianSGD(0.1, momentum=0.8, nesterov=True, on=on),
+        lambda on: RiemannianAdam(lambda step: 0.1 * 0.96**step, 0.8, 0.9, on=on),
+    ],
+    ids=["sgd", "momentum", "nesterov", "adam"],
+)
+def test_the_frechet_mean_is_found(name, make):
+    manifold, opt = ON[name], make(ON[name])
+    points = around(manifold, 20)
+    mean, status = manifold.mean(points)
+    assert status.converged
+    theta = points[0].ravel().copy()
+    state = opt.init(theta)
+    for _ in range(400):
+        g = variance_grad(manifold, theta.reshape(points.shape[1:]), points)
+        norm = opt.update(theta, g.ravel(), state)
+    assert float(norm) < 1e-5
+    assert float(manifold.dist(theta.reshape(mean.shape), mean)) < 1e-6
+
+
+def test_the_rayleigh_quotient_is_least_at_the_first_eigenvector():
+    a = normal((6, 6), rng=0)
+    a = a + a.T
+    values, vectors = np.linalg.eigh(a)
+    for opt in (
+        RiemannianSGD(0.05, momentum=0.8, on=Sphere(5)),
+        RiemannianAdam(lambda step: 0.2 * 0.96**step, 0.8, 0.9, on=Sphere(5)),
+    ):
+        theta = on_sphere(1, 5, seed=2)[0]
+        state = opt.init(theta)
+        for _ in range(500):
+            opt.update(theta, 2 * a @ theta, state)
+        assert abs(vectors[:, 0] @ theta) > 1 - 1e-9
+        assert theta @ a @ theta == pytest.approx(values[0], rel=1e-9)
+
+
+# --- long runs in float32
+
+
+def long_run(manifold, opt, steps, k=3):
+    """Noisy descent to fixed targets in float32, with gradients of all sizes; yields the points and moments."""
+    targets = around(manifold, k).astype(np.float32)
+    theta = around(manifold, k, seed=7).astype(np.float32).ravel()
+    state = opt.init(theta)
+    noise = normal((997, theta.size), rng=11, dtype=np.float32)
+    sizes = np.float32(10.0) ** np.random.default_rng(0).choice([-30.0, -3.0, 0.0, 0.0, 0.0, 1.0], 1009)
+    for step in range(steps):
+        x = theta.reshape(targets.shape)
+        d, pull = manifold.dist_vjp(x, targets)
+        g = pull(d)[0].ravel() + np.float32(0.3) * noise[step % 997] * sizes[step % 1009]
+        opt.update(theta, np.zeros_like(g) if step % 13 == 0 else g, state)
+        if (step + 1) % (steps // 10) == 0:
+            yield theta.reshape(targets.shape), state[opt.moments[0]].reshape(targets.shape), targets
+
+
+LONG = {
+    "momentum": lambda on: RiemannianSGD(0.02, momentum=0.9, clip=3.0, on=on),
+    "adam": lambda on: RiemannianAdam(0.01, on=on),
+}
+
+
+def check_long_run(name, rule, steps):
+    manifold = ON[name]
+    eps = np.finfo(np.float32).eps
+    for x, m, targets in long_run(manifold, LONG[rule](manifold), steps):
+        assert x.dtype == m.dtype == np.float32
+        assert np.all(manifold.contains(x, atol=8 * eps))
+        off = manifold.norm(x, m - manifold.to_tangent(x, m))
+        assert np.all(off <= 32 * eps * np.maximum(manifold.norm(x, m), 1e-20))
+        assert np.all(manifold.dist(x, targets) < 2.0)
+
+
+@pytest.mark.parametrize("rule", LONG)
+@pytest.mark.parametrize("name", ON)
+def test_points_do_not_drift(name, rule):
+    check_long_run(name, rule, 1000)
+
+
+@pytest.mark.parametrize("name", ON)
+def test_the_rounding_of_a_step_is_not_handed_to_the_next(name):
+    manifold, opt = ON[name], RiemannianSGD(0.5, on=ON[name])
+    x = around(manifold, 100).astype(np.float32)
+    theta = x.ravel().copy()
+    state = opt.init(theta)
+    for g in normal((400, theta.size), rng=2, dtype=np.float32):
+        opt.update(theta, g, state)
+    assert np.all(manifold.contains(theta.reshape(x.shape), atol=3 * np.finfo(np.float32).eps))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", LONG)
+@pytest.mark.parametrize("name", [name for name in ON if name not in ("high sphere", "circle")])
+def test_points_do_not_drift_in_a_hundred_thousand_steps(name, rule):
+    check_long_run(name, rule, 100_000)
+
+
+def test_parts_are_views():
+    theta = np.arange(12.0)
+    part = Placed(3, 9, Sphere(2))
+    part.of(theta)[0, 0] = 7.0
+    assert theta[3] == 7.0
+    assert part.of(theta).shape == (2, 3)
