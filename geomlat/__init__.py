@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         kl_divergence_vjp,
     )
     from geomlat.grad import gradcheck
-    from geomlat.manifolds import Euclidean, Sphere
+    from geomlat.manifolds import Euclidean, Hyperboloid, Sphere
     from geomlat.models import vae
 
 __version__ = "0.1.0"
@@ -58,6 +58,7 @@ _SUBMODULES = (
 )
 _HOMES = {
     "Euclidean": "manifolds",
+    "Hyperboloid": "manifolds",
     "LogNormal": "distributions",
     "Normal": "distributions",
     "PowerSpherical": "distributions",
@@ -74,6 +75,7 @@ _HOMES = {
 
 __all__ = [
     "Euclidean",
+    "Hyperboloid",
     "LogNormal",
     "Normal",
     "PowerSpherical",

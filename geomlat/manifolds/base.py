@@ -194,7 +194,7 @@ class Manifold:
         ambient = len(self.ambient_shape)
         w = normalised(xp, points, given[0] if given else None, ambient)
         start = self.project(xp.sum(self._per_point(w) * points, axis=-1 - ambient))
-        x, status = frechet_mean(self, self._curving, start, points, w)
+        x, status = frechet_mean(self, self._curving, self._stride, start, points, w)
 
         def pull(dx: Any) -> tuple[Any, ...]:
             if dx is None:
@@ -210,6 +210,11 @@ class Manifold:
     def _curving(self, r: Array) -> Array:
         # The Hessian of half the squared distance across the geodesic, at distance r: see `geomlat.manifolds.mean`.
         raise NotImplementedError
+
+    @property
+    def _stride(self) -> float:
+        # The longest step towards a mean.
+        return self.injectivity_radius / 2
 
     def random_tangent(self, x: Array, /, *, rng: Any) -> Array:
         """A standard normal in an orthonormal frame at each ``x``."""

@@ -30,14 +30,14 @@ LEAST = -16.0
 """Where k falls below, within 0.2 of the cut locus of the sphere, a step uses this instead."""
 
 TOLERANCE = 64.0
-"""Roundings of the gradient's length below which a mean has converged."""
+"""Roundings of the gradient's length, times the mean's largest entry if that exceeds one, that count as none."""
 
 
 class MeanStatus(NamedTuple):
     """How an iterative mean ended: one flag and one residual for each batch element, and the steps that were made."""
 
     converged: Array
-    """Whether the length of the gradient fell below 64 roundings of the dtype."""
+    """Whether the length of the gradient fell below 64 roundings of the point, or of one if that is larger."""
 
     residual: Array
     """The length of ``sum_i w_i log(x, p_i)`` with normalised weights, before the last step."""
@@ -65,11 +65,14 @@ def normalised(xp: Any, points: Array, weights: Array | None, ambient: int) -> A
 
 
 def frechet_mean(
-    manifold: Any, curving: Callable[[Array], Array], start: Array, points: Array, weights: Array
+    manifold: Any, curving: Callable[[Array], Array], limit: float, start: Array, points: Array, weights: Array
 ) -> tuple[Array, MeanStatus]:
-    """The mean of ``points`` under normalised ``weights`` from a ``start``; ``curving(r)`` is the function k above."""
-    xp = namespace(points)
-    x, limit = start, manifold.injectivity_radius / 2
+    """The mean of ``points`` under normalised ``weights`` from a ``start``, by steps no longer than ``limit``.
+
+    ``curving(r)`` is the function k above.
+    """
+    xp, x = namespace(points), start
+    axes = tuple(range(-len(manifold.ambient_shape), 0))
     tolerance = TOLERANCE * float(xp.finfo(points.dtype).eps)
     steps = 0
     while steps < STEPS:
@@ -82,8 +85,9 @@ def frechet_mean(
         size = length(xp, step)
         if not math.isinf(limit):
             step = step * (limit / xp.clip(size, min=limit))[..., None]
+        wide = xp.clip(xp.max(xp.abs(x), axis=axes), min=1)
         x = manifold.project(manifold.exp(x, manifold.from_coordinates(x, step)))
-        converged = residual <= tolerance
+        converged = residual <= tolerance * wide
         if is_host(x) and converged.all():
             break
     return x, MeanStatus(converged, residual, steps)

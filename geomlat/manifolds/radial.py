@@ -6,6 +6,7 @@ specification, for the rest: devices without float64, and tracing.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from geomlat.backends import namespace
@@ -58,6 +59,32 @@ def dlog_sinc(r: Array) -> Array:
     far = xp.where(near, xp.ones_like(r), r)
     s = xp.where(near, r, xp.zeros_like(r))
     return xp.where(near, -s * _horner(_SLOPE_SERIES, s * s), xp.cos(far) / xp.sin(far) - 1 / far)
+
+
+def sinhc(r: Array) -> Array:
+    """``sinh(r) / r``, 1 at 0."""
+    xp = namespace(r)
+    zero = r == 0
+    return xp.where(zero, xp.ones_like(r), xp.sinh(r) / xp.where(zero, xp.ones_like(r), r))
+
+
+def log_sinhc(r: Array) -> Array:
+    """``log(sinh(r) / r)`` for r >= 0, 0 at 0; within 2e-15 of the value, and never infinite."""
+    xp = namespace(r)
+    near = r < 1
+    far = xp.where(near, xp.ones_like(r), r)
+    z = xp.where(near, r, xp.zeros_like(r)) ** 2
+    beyond = far - xp.log(far) - (math.log(2.0) - xp.log1p(-xp.exp(-2 * far)))
+    return xp.where(near, z * _horner(_LOG_SERIES, -z), beyond)
+
+
+def dlog_sinhc(r: Array) -> Array:
+    """The derivative of `log_sinhc`: ``coth(r) - 1/r``, 0 at 0."""
+    xp = namespace(r)
+    near = r < 1
+    far = xp.where(near, xp.ones_like(r), r)
+    s = xp.where(near, r, xp.zeros_like(r))
+    return xp.where(near, s * _horner(_SLOPE_SERIES, -s * s), 1 / xp.tanh(far) - 1 / far)
 
 
 def _horner(coefficients: tuple[float, ...], z: Array) -> Array:

@@ -49,7 +49,7 @@ def log_exp_inverse(m: Any, *, x: Array, y: Array) -> None:
 def log_is_tangent(m: Any, *, x: Array, y: Array) -> None:
     """``to_tangent(x, log(x, y)) = log(x, y)``."""
     u = m.log(x, y)
-    require("log_is_tangent", m, m.to_tangent(x, u), u, _size(m, m.norm(x, u)) * _wide(m, x, y), LIMIT, x=x, y=y)
+    require("log_is_tangent", m, m.to_tangent(x, u), u, _largest(m, u) * _wide(m, x, x, y), LIMIT, x=x, y=y)
 
 
 def exp_stays(m: Any, *, x: Array, u: Array) -> None:
@@ -157,8 +157,7 @@ def project_is_idempotent(m: Any, *, a: Array, x: Array) -> None:
 def to_tangent_is_orthogonal(m: Any, *, x: Array, a: Array, u: Array) -> None:
     """``to_tangent`` is the identity on tangents, and what it removes is orthogonal to them in coordinates."""
     p = m.to_tangent(x, a)
-    scale = _size(m, m.norm(x, p)) + _size(m, m.norm(x, u)) + _largest(m, a)
-    scale = scale * _wide(m, x) ** 2
+    scale = (_largest(m, p) + _largest(m, u) + _largest(m, a)) * _wide(m, x, x)
     require("to_tangent_is_orthogonal", m, m.to_tangent(x, p), p, scale, LIMIT, x=x, a=a)
     require("to_tangent_is_orthogonal", m, m.to_tangent(x, u), _all(m, u, x), scale, LIMIT, x=x, u=u)
     back = m.from_coordinates(x, m.to_coordinates(x, p))
@@ -241,7 +240,7 @@ def random_draws_belong(m: Any, *, x: Array) -> None:
     v = m.random_tangent(p, rng=4)
     if not np.all(host(m.contains(p))) or p.dtype != x.dtype or type(p) is not type(x):
         fail("random_draws_belong", m, "random_point is off the manifold or changes library or dtype", p=p)
-    scale = _size(m, m.norm(p, v)) * _wide(m, p) ** 2
+    scale = _largest(m, v) * _wide(m, p, p)
     require("random_draws_belong", m, m.to_tangent(p, v), v, scale, LIMIT, p=p, v=v)
     require("random_draws_belong", m, m.random_point((5,), rng=3, like=x), p, 0.0, 0.0, p=p)
 
@@ -265,10 +264,12 @@ def batch_is_loop(m: Any, **case: Array) -> None:
 
 
 def _wide(m: Any, x: Array, *others: Array) -> np.ndarray:
-    # One plus the largest entry of each array, multiplied: how an absolute rounding of the inputs can grow.
+    # One plus the largest entry of each array, multiplied: how an absolute rounding of the inputs can grow. Entries
+    # are measured in those of the origin where these are below one: the radius of a strongly curved hyperboloid.
+    unit = min(float(np.max(np.abs(m.origin()), initial=0.0)) or 1.0, 1.0)
     wide = np.asarray(1.0)
     for a in (x, *others):
-        wide = wide * (1.0 + _largest(m, a))
+        wide = wide * (1.0 + _largest(m, a) / unit)
     return wide
 
 

@@ -1,0 +1,175 @@
+"""Hyperbolic space against 80-digit values, from the origin to radius 25, and at its limits."""
+
+from __future__ import annotations
+
+import mpmath
+import numpy as np
+import pytest
+
+from geomlat.manifolds import Hyperboloid
+
+mpmath.mp.dps = 80
+CURVATURES = [-1e-3, -1.0, -10.0]
+RADII = [0.0, 1.0, 4.0, 8.0, 12.0, 18.0, 25.0]
+DISTANCES = [1e-12, 1e-8, 1e-4, 1e-2, 1.0, 10.0, 30.0]
+
+
+class Plain(np.ndarray):
+    """A subclass of ndarray, which the kernels leave to the array expressions."""
+
+
+KINDS = pytest.mark.parametrize("kind", [np.asarray, lambda a: a.view(Plain)], ids=["kernel", "generic"])
+
+
+class Exact:
+    """The textbook formulas on space parts, in 80 digits."""
+
+    def __init__(self, m):
+        self.radius = mpmath.mpf(m.radius)
+
+    def height(self, a):
+        return mpmath.sqrt(self.radius**2 + dot(a, a))
+
+    def norm(self, a, u):
+        return mpmath.sqrt(dot(u, u) - dot(a, u) ** 2 / self.height(a) ** 2)
+
+    def cosh(self, a, b):
+        return (self.height(a) * self.height(b) - dot(a, b)) / self.radius**2
+
+    def dist(self, a, b):
+        return self.radius * mpmath.acosh(self.cosh(a, b))
+
+    def log(self, a, b):
+        d, c = self.dist(a, b) / self.radius, self.cosh(a, b)
+        return [d / mpmath.sinh(d) * (q - c * p) for p, q in zip(a, b, strict=True)]
+
+    def exp(self, a, u):
+        r = self.norm(a, u) / self.radius
+        return [mpmath.cosh(r) * p + mpmath.sinh(r) / r * q for p, q in zip(a, u, strict=True)]
+
+    def transport(self, a, b, u):
+        k = dot(b, u) - self.height(b) * dot(a, u) / self.height(a)
+        k /= self.radius**2 * (1 + self.cosh(a, b))
+        return [t + k * (p + q) for p, q, t in zip(a, b, u, strict=True)]
+
+
+def dot(a, b):
+    return mpmath.fsum(p * q for p, q in zip(a, b, strict=True))
+
+
+def space(x):
+    return [mpmath.mpf(float(t)) for t in np.asarray(x)[..., 1:]]
+
+
+def minus(a, b):
+    return [p - q for p, q in zip(a, b, strict=True)]
+
+
+def pair(m, radius, distance, seed):
+    """Two points ``distance`` apart, one of them at ``radius`` from the origin, both in units of R."""
+    o, (c, d) = m.origin(), np.random.default_rng(seed).standard_normal((2, m.n))
+    x = m.exp(o, m.from_coordinates(o, radius * m.radius * c / np.linalg.norm(c)))
+    y = m.exp(x, m.from_coordinates(x, distance * m.radius * d / np.linalg.norm(d)))
+    return (x, y) if seed % 2 else (y, x)
+
+
+@KINDS
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("curvature", CURVATURES)
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_errors_are_those_of_rounded_directions(n, curvature, dtype, kind):
+    m, eps, far = Hyperboloid(n, curvature), np.finfo(dtype).eps, 9 if dtype == np.float32 else 60
+    exact = Exact(m)
+    for seed, (radius, distance) in enumerate((r, d) for r in RADII for d in DISTANCES if r + d < far):
+        x, y = (p.astype(dtype) for p in pair(m, radius, distance, seed))
+        a, b = space(x), space(y)
+        if a == b:
+            continue
+        size, high = exact.dist(a, b), exact.height(a) / exact.radius
+        unit = eps * max(high, exact.height(b) / exact.radius)
+        assert abs(float(m.dist(kind(x), kind(y))) - size) <= 4 * unit * size
+        u = np.asarray(m.log(kind(x), kind(y)))
+        us = space(u)
+        assert exact.norm(a, minus(us, exact.log(a, b))) <= 4 * unit * size
+        assert abs(float(m.norm(kind(x), kind(u))) - exact.norm(a, us)) <= 4 * unit * size
+        moved = space(m.transport(kind(x), kind(y), kind(u)))
+        assert exact.norm(b, minus(moved, exact.transport(a, b, us))) <= 8 * unit * size
+        if unit < 1e-2:
+            gap = minus(space(m.exp(kind(x), kind(u))), exact.exp(a, us))
+            grown = exact.radius + high * size * mpmath.exp(size / exact.radius)
+            assert mpmath.sqrt(dot(gap, gap)) <= 4 * unit * grown
+
+
+@KINDS
+@pytest.mark.parametrize("curvature", CURVATURES)
+def test_small_tangents_at_the_origin_are_not_lost(curvature, kind):
+    m = Hyperboloid(3, curvature)
+    o = m.origin()
+    for r in (1e-300, 1e-160, 1e-20, 1e-9):
+        u = m.from_coordinates(o, r * np.array([3.0, 0.0, -4.0]))
+        y = np.asarray(m.exp(kind(o), kind(u)))
+        np.testing.assert_allclose(y[1:], u[1:], rtol=1e-15)
+        np.testing.assert_allclose(m.dist(kind(o), kind(y)), 5 * r, rtol=1e-15)
+        np.testing.assert_allclose(m.norm(kind(y), kind(u)), 5 * r, rtol=1e-15)
+        np.testing.assert_allclose(m.log(kind(o), kind(y))[1:], u[1:], rtol=1e-15)
+        np.testing.assert_allclose(m.log(kind(y), kind(o))[1:], -u[1:], rtol=1e-15)
+
+
+@KINDS
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("curvature", CURVATURES)
+def test_no_tangent_is_too_long(curvature, dtype, kind):
+    m = Hyperboloid(2, curvature)
+    x = m.random_point((3,), rng=0).astype(dtype)
+    for r in (30.0, 80.0, 100.0, 800.0, 1e30):
+        u = m.from_coordinates(x, np.asarray(r * m.radius * np.eye(3, 2), dtype=dtype))
+        y = m.exp(kind(x), kind(u))
+        assert y.dtype == dtype
+        assert np.all(m.contains(y))
+        assert np.all(np.isfinite(m.dist(kind(x), y)))
+        assert np.all(np.isfinite(m.log(kind(x), y)))
+        assert np.all(np.isfinite(m.logdet_exp(kind(x), kind(u))))
+
+
+def test_pulls_at_equal_points():
+    m = Hyperboloid(2, -4.0)
+    x, g = m.random_point(rng=0), np.array([0.3, -1.0, 2.0])
+    dx, dy = m.dist_vjp(x, x)[1](np.asarray(1.0))
+    np.testing.assert_array_equal([dx, dy], 0)
+    dx, dy = m.log_vjp(x, x)[1](g)
+    np.testing.assert_allclose(dx, -dy, atol=1e-15)
+    np.testing.assert_allclose(dy, m.project_vjp(x)[1](g)[0], atol=1e-15)
+    dx, du = m.exp_vjp(x, 0 * x)[1](g)
+    np.testing.assert_allclose(dx, du, atol=1e-15)
+
+
+def test_far_points_have_a_mean():
+    m = Hyperboloid(3, -0.5)
+    x, y = m.exp(m.origin((2,)), 6 * m.random_tangent(m.origin((2,)), rng=1))
+    middle, status = m.mean(np.stack([x, y]))
+    assert status.converged
+    np.testing.assert_allclose(m.dist(middle, [x, y]), 0.5 * m.dist(x, y), rtol=1e-10)
+    third, _ = m.mean(np.stack([x, y]), np.array([1.0, 2.0]))
+    np.testing.assert_allclose(m.dist(third, [x, y]), np.array([2, 1]) / 3 * m.dist(x, y), rtol=1e-10)
+
+
+def test_bad_input_is_named():
+    with pytest.raises(ValueError, match="n >= 1, got 0"):
+        Hyperboloid(0)
+    for curvature in (0.0, 1.0, -np.inf, np.nan):
+        with pytest.raises(ValueError, match="curvature < 0, got"):
+            Hyperboloid(2, curvature)
+    with pytest.raises(ValueError, match=r"Hyperboloid\(n=2, curvature=-1.0\) takes arrays of shape \(..., 3\)"):
+        Hyperboloid(2).exp(np.ones(2), np.ones(3))
+    with pytest.raises(ValueError, match=r"coordinates of shape \(..., 2\), got \(3,\)"):
+        Hyperboloid(2).from_coordinates(np.ones(3), np.ones(3))
+
+
+def test_contains_reads_the_time_entry():
+    m = Hyperboloid(2, -2.0)
+    x = m.random_point(rng=3)
+    assert m.contains(x)
+    assert not m.contains(x * np.array([-1.0, 1.0, 1.0]))
+    assert not m.contains(x + np.array([1e-3, 0.0, 0.0]))
+    assert m.contains(x + np.array([1e-3, 0.0, 0.0]), atol=1e-2)
+    assert not m.contains(x + np.array([np.nan, 0.0, 0.0]))
