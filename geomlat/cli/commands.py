@@ -13,7 +13,7 @@ import numpy as np
 
 from geomlat import train as training
 from geomlat.cli import pictures, report, runs
-from geomlat.data import SETS, Dataset, load
+from geomlat.data import SETS, Dataset, Points, Relations, load
 from geomlat.optim import Adam
 from geomlat.train.checkpoint import CHECKPOINT, write_atomic
 
@@ -23,7 +23,7 @@ def train(args: Namespace) -> None:
     _need("matplotlib", "safetensors", "tabulate")
     began = time.monotonic()
     folder, run = runs.resolve(args)
-    dataset = load(run.data)
+    dataset = images(run.data)
     members = {m: run.build(m, dataset) for m in run.members}
     print(describe(dataset), flush=True)
     runs.write(folder, run)
@@ -66,7 +66,7 @@ def evaluate(args: Namespace) -> None:
     """Score the models of a run folder anew."""
     _need("safetensors", "tabulate")
     run = runs.read(args.folder)
-    dataset = load(run.data)
+    dataset = images(run.data)
     trained = runs.fitted(args.folder, run)
     print(report.save(args.folder, run, report.measure(run, trained, dataset, samples=args.samples)))
 
@@ -75,7 +75,7 @@ def sample(args: Namespace) -> None:
     """Draw from the models of a run folder."""
     _need("matplotlib", "safetensors")
     run = runs.read(args.folder)
-    dataset = load(run.data)
+    dataset = images(run.data)
     trained = {m: model for m, model in runs.fitted(args.folder, run).items() if hasattr(model, "sample")}
     if not trained or args.n < 1:
         msg = f"asked for {args.n} samples of {', '.join(run.members)}; a plain autoencoder has none, n is at least 1"
@@ -94,13 +94,24 @@ def plot(args: Namespace) -> None:
     """Draw the pictures of a run folder."""
     _need("matplotlib", "safetensors")
     run = runs.read(args.folder)
-    dataset = load(run.data)
+    dataset = images(run.data)
     for path in pictures.draw(args.folder, run, runs.fitted(args.folder, run), dataset):
         print(path)
 
 
-def describe(dataset: Dataset) -> str:
+def images(name: str) -> Dataset:
+    """A data set that the models of the command line can be trained on."""
+    dataset = load(name)
+    if not isinstance(dataset, Dataset):
+        msg = f"the models of the command line need rows of features, and {dataset}"
+        raise ValueError(msg)
+    return dataset
+
+
+def describe(dataset: Dataset | Points | Relations) -> str:
     """A data set in two lines."""
+    if not isinstance(dataset, Dataset):
+        return f"{dataset}\n{dataset.note}"
     sizes = " / ".join(str(len(x)) for x in (dataset.train, dataset.validation, dataset.test))
     return (
         f"{dataset.name}: {sizes} rows (train / validation / test) of {dataset.n_features} features, "

@@ -35,6 +35,8 @@ Files are looked for below the folder named by the environment variable GEOMLAT_
 downloaded into the cache; every file is checked against its SHA-256. Below GEOMLAT_DATA:
   mnist/{train,t10k}-{images-idx3,labels-idx1}-ubyte.gz
   mnist_binarized/binarized_mnist_packbits.npz (train, valid, test: rows of 98 packed bytes)
+  earth/earth_latlon_deg.npz (earthquake, flood, fire, volcano: rows of latitude and longitude)
+  wordnet/wn30_mammal_closure.csv
 """
 
 

@@ -5,17 +5,23 @@ from __future__ import annotations
 from geomlat.data.binarise import binarise, scale, threshold
 from geomlat.data.dataset import Dataset
 from geomlat.data.digits import digits
+from geomlat.data.earth import Points, earth
 from geomlat.data.mnist import mnist, mnist_static
 from geomlat.data.sets import SETS, load
 from geomlat.data.toys import circle
+from geomlat.data.wordnet import Relations, mammals
 
 __all__ = [
     "SETS",
     "Dataset",
+    "Points",
+    "Relations",
     "binarise",
     "circle",
     "digits",
+    "earth",
     "load",
+    "mammals",
     "mnist",
     "mnist_static",
     "scale",

@@ -7,18 +7,32 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import os
 import sys
 import tempfile
+import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 
 def read_gzip(path: Path) -> bytes:
     """The decompressed bytes of a file."""
     return gzip.decompress(path.read_bytes())
+
+
+def read_npz(path: Path, *, key: str) -> bytes:
+    """The bytes of one array of an npz file."""
+    try:
+        with np.load(io.BytesIO(path.read_bytes())) as arrays:
+            return bytes(arrays[key].tobytes())
+    except zipfile.BadZipFile as failure:
+        msg = "not an npz file"
+        raise ValueError(msg) from failure
 
 
 @dataclass(frozen=True)

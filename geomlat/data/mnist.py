@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +11,7 @@ from numpy import ndarray
 
 from geomlat.data.binarise import binarise, scale, threshold
 from geomlat.data.dataset import Dataset
-from geomlat.data.files import Source, fetch
+from geomlat.data.files import Source, fetch, read_npz
 
 _MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -84,16 +81,6 @@ def pack_amat(text: bytes) -> bytes:
     return np.packbits(bits.reshape(-1, 784), axis=1).tobytes()
 
 
-def read_packed(path: Path, *, key: str) -> bytes:
-    """One split of the packed bits in an npz file."""
-    try:
-        with np.load(io.BytesIO(path.read_bytes())) as arrays:
-            return bytes(arrays[key].tobytes())
-    except zipfile.BadZipFile as failure:
-        msg = "not an npz file"
-        raise ValueError(msg) from failure
-
-
 _STATIC_SUMS = {
     "train": "727146c35424b019f3e350e1e69faa05644a0abaf787e3f4e1a9632220a13906",
     "valid": "a256ac44ae26be720fad8616a05ed6ecfd1619930d9a208379bb2a4405df5b6d",
@@ -106,7 +93,7 @@ STATIC = {
         (f"http://www.cs.toronto.edu/~larocheh/public/datasets/binarized_mnist/binarized_mnist_{split}.amat",),
         "mnist_binarized/binarized_mnist_packbits.npz",
         pack_amat,
-        partial(read_packed, key=split),
+        partial(read_npz, key=split),
     )
     for split, digest in _STATIC_SUMS.items()
 }

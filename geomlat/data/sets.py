@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
-from geomlat.data.dataset import Dataset
 from geomlat.data.digits import digits
+from geomlat.data.earth import earth
 from geomlat.data.mnist import mnist, mnist_static
 from geomlat.data.toys import circle
+from geomlat.data.wordnet import mammals
 
-SETS: dict[str, tuple[Callable[[], Dataset], str]] = {
+SETS: dict[str, tuple[Callable[[], Any], str]] = {
     "digits": (digits, "scikit-learn's 8 x 8 handwritten digits, counts 0..16; needs no network"),
     "mnist": (mnist, "28 x 28 handwritten digits, pixels drawn anew at every visit (dynamic binarisation)"),
     "mnist-thresholded": (partial(mnist, "thresholded"), "the same, pixels 1 above grey level 127"),
     "mnist-grey": (partial(mnist, "grey"), "the same, grey levels in [0, 1]"),
     "mnist-static": (mnist_static, "the same, binarised once by Larochelle; no labels"),
     "circle": (circle, "toy: three clusters on a circle, bent into R^100; needs no network"),
+    "earthquake": (partial(earth, "earthquake"), "6120 earthquakes as points on the sphere"),
+    "flood": (partial(earth, "flood"), "4875 floods as points on the sphere"),
+    "fire": (partial(earth, "fire"), "12809 fires as points on the sphere"),
+    "volcano": (partial(earth, "volcano"), "827 eruptions of 267 volcanoes as points on the sphere"),
+    "mammals": (mammals, "which of WordNet's 1180 mammals is a kind of which: 6540 pairs"),
 }
 
 
-def load(name: str) -> Dataset:
-    """A data set by its name.
+def load(name: str) -> Any:
+    """A data set by its name: a `Dataset` of rows, the `Points` of a manifold, or `Relations`.
 
     Files are looked for below the folder GEOMLAT_DATA, then in the cache, then downloaded; every one is checked against
     its SHA-256.
