@@ -10,11 +10,13 @@ from geomlat.manifolds.euclidean import Euclidean
 from geomlat.manifolds.hyperboloid import Hyperboloid
 from geomlat.manifolds.mean import MeanStatus
 from geomlat.manifolds.sphere import Sphere
+from geomlat.manifolds.torus import Torus
 
 MANIFOLDS: dict[str, tuple[Manifold, ...]] = {
     "Euclidean": (Euclidean(1), Euclidean(3)),
     "Hyperboloid": (Hyperboloid(1, -10.0), Hyperboloid(5, -1e-3), Hyperboloid(2)),
     "Sphere": (Sphere(0), Sphere(1), Sphere(2), Sphere(6)),
+    "Torus": (Torus(1), Torus(3)),
 }
 
-__all__ = ["MANIFOLDS", "Euclidean", "Hyperboloid", "Manifold", "MeanStatus", "Sphere"]
+__all__ = ["MANIFOLDS", "Euclidean", "Hyperboloid", "Manifold", "MeanStatus", "Sphere", "Torus"]

@@ -65,6 +65,9 @@ class Manifold:
     injectivity_radius: float
     """Up to this length the exponential map is one-to-one at every point."""
 
+    period: float | tuple[float, ...] = math.inf
+    """Coordinates of a point that differ by multiples of it name the same point: of all, or one number for each."""
+
     def exp(self, x: Array, u: Array, /, *, out: Array | None = None) -> Array:
         """The end of the geodesic from ``x`` with velocity ``u`` after unit time."""
         raise NotImplementedError

@@ -28,6 +28,18 @@ def host(x: Array) -> np.ndarray:
     return np.asarray(x)
 
 
+def nearest(manifold: Any, got: Array, expected: Array) -> np.ndarray:
+    """The coordinates of the point ``got`` nearest to ``expected``, where some have a period."""
+    got = host(got)
+    period = np.broadcast_to(manifold.period, manifold.ambient_shape)
+    wrapped = np.isfinite(period)
+    if not np.any(wrapped):
+        return np.asarray(got)
+    period = np.where(wrapped, period, 1.0)
+    turns = np.where(wrapped, np.round((got - host(expected)) / period), 0.0)
+    return np.asarray(got - turns * period, dtype=got.dtype)
+
+
 def roundings(got: Array, expected: Array, scale: Array) -> np.ndarray:
     """``|got - expected|`` in units of the rounding error of numbers of size ``scale``, in the dtype of ``got``."""
     got, expected = host(got), host(expected)

@@ -84,12 +84,19 @@ def cases(
     def tangent(base: np.ndarray) -> Any:
         return m.from_coordinates(base, draw(coordinates(m, shape, smooth=smooth)))
 
-    x = m.random_point(shape, rng=gen) if smooth else draw(points(m, shape))
+    def beside(base: np.ndarray, count: tuple[int, ...], reach: float) -> Any:
+        # Points at one distance: differences need pairs that neither coincide nor lie across a cut locus.
+        base = np.broadcast_to(base, (*count, *m.ambient_shape))
+        c = gen.standard_normal((*count, m.dim))
+        size = reach * min(m.injectivity_radius, FAR) / np.linalg.norm(c, axis=-1, keepdims=True) if m.dim else 1.0
+        return m.exp(base, m.from_coordinates(base, size * c))
+
+    x = beside(m.random_point(rng=gen), shape, 0.05) if smooth else draw(points(m, shape))
     u, v = tangent(x), tangent(x)
     y = m.exp(x, u)
-    center = np.expand_dims(m.random_point(shape, rng=gen), -1 - len(m.ambient_shape))
+    center = np.expand_dims(m.random_point(() if smooth else shape, rng=gen), -1 - len(m.ambient_shape))
     cloud = np.broadcast_to(center, (*shape, 4, *m.ambient_shape))
-    small = min(m.injectivity_radius, 1.0) / (2 * math.sqrt(max(m.dim, 1)))
+    small = min(m.injectivity_radius, 1.0) / ((6 if smooth else 2) * math.sqrt(max(m.dim, 1)))
     values = {
         "x": x,
         "y": y,
@@ -102,7 +109,7 @@ def cases(
         "d": gen.standard_normal((*shape, m.dim)),
         "t": gen.random(shape),
         "points": m.exp(cloud, small * m.random_tangent(cloud, rng=gen)),
-        "others": m.random_point((*shape, 3), rng=gen),
+        "others": beside(center, (*shape, 3), 0.5) if smooth else m.random_point((*shape, 3), rng=gen),
         "weights": gen.random((*shape, 4)) + 0.1,
     }
     return {name: np.asarray(value, dtype=dtype) for name, value in values.items()}

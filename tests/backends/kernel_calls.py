@@ -64,6 +64,16 @@ def _sphere() -> None:
     sphere.pairwise_dist(x, y)
 
 
+def _torus() -> None:
+    from geomlat.manifolds import Torus
+
+    torus = Torus(2)
+    x, y = np.array([[3.0, -1.0], [0.5, 2.0]]), np.array([[-3.0, 1.0], [0.5, -2.0]])
+    torus.exp(x, 30.0 * torus.log(x, y))
+    torus.dist(x, y)
+    torus.pairwise_dist(x, y)
+
+
 def _von_mises_fisher() -> None:
     from geomlat.distributions import SphericalUniform, VonMisesFisher
 
@@ -101,7 +111,7 @@ def _adam() -> None:
     optimizer.update(theta, np.arange(3.0), optimizer.init(theta))
 
 
-CALLS: list[Callable[[], None]] = [_draws, _sphere, _von_mises_fisher, _power_spherical, _binarise, _adam]
+CALLS: list[Callable[[], None]] = [_draws, _sphere, _torus, _von_mises_fisher, _power_spherical, _binarise, _adam]
 
 
 @contextlib.contextmanager

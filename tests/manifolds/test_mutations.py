@@ -9,7 +9,7 @@ import types
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from geomlat.manifolds import embedded, euclidean, sphere
+from geomlat.manifolds import embedded, euclidean, flat, sphere, torus
 from geomlat.testing import CALCULUS, LAWS, LawError, check_law
 from geomlat.testing.strategies import cases
 
@@ -44,10 +44,22 @@ SPHERE = [
     ("dalong = -sign * du[..., :1] - scale", "dalong = -sign * du[..., :1] + scale"),
     ("return namespace(r).cos(r) / sinc(r)", "return namespace(r).cos(r)"),
 ]
-EUCLIDEAN = [
+FLAT = [
+    ("(sum_to(dy, x.shape), sum_to(dy, u.shape))", "(sum_to(dy, x.shape), sum_to(-dy, u.shape))"),
     ("sum_to(-du, x.shape)", "sum_to(du, x.shape)"),
-    ("sum_to(-g, y.shape)", "sum_to(g, y.shape)"),
-    ("points - y[..., None, :], dy", "points, dy"),
+    ("sum_to(-g, x.shape)", "sum_to(g, x.shape)"),
+    ("spread(xp, u, (*batch_shape(x, y, u)", "spread(xp, 2 * u, (*batch_shape(x, y, u)"),
+    ("return (dy,)", "return (2 * dy,)"),
+    ("dw / total", "dw"),
+    ("self.log(y[..., None, :], points), dy", "points, dy"),
+]
+TORUS = [
+    ("- k * q) - (k * r", "+ k * q) - (k * r"),
+    ("xp.where(y >= half, -half, y)", "xp.where(y >= 0, y, y + TAU)"),
+    ("_reduced(xp, y, -x), out)", "y - x, out)"),
+    ("length(xp, _reduced(xp, y, -x))", "length(xp, y - x)"),
+    ("math.pi * turned * (1 - turned)", "math.pi * turned"),
+    ("xp.sum(w * self.log(start, points), axis=-2)", "xp.sum(self.log(start, points), axis=-2)"),
 ]
 EMBEDDED = [
     ("dot(xp, u, v)", "2 * dot(xp, u, v)"),
@@ -88,7 +100,7 @@ def breaks_a_law(m):
     return False
 
 
-MUTANTS = [(sphere, "Sphere", o, n) for o, n in SPHERE] + [(euclidean, "Euclidean", o, n) for o, n in EUCLIDEAN]
+MUTANTS = [(sphere, "Sphere", o, n) for o, n in SPHERE] + [(torus, "Torus", o, n) for o, n in TORUS]
 
 
 @pytest.mark.parametrize(("module", "name", "old", "new"), MUTANTS)
@@ -106,8 +118,16 @@ def test_a_wrong_metric_is_seen(old, new):
     assert breaks_a_law(Broken(3))
 
 
+@pytest.mark.parametrize(("old", "new"), FLAT)
+def test_a_wrong_flat_rule_is_seen(old, new):
+    own = {k: f for k, f in vars(mutant(flat, old, new).Flat).items() if inspect.isfunction(f)}
+    kept = {k: f for k, f in own.items() if k not in vars(euclidean.Euclidean)}
+    assert breaks_a_law(type("Broken", (euclidean.Euclidean,), kept)(3))
+
+
 def test_the_formulas_as_they_are_hold():
     assert not breaks_a_law(mutant(sphere, "import math", "import math").Sphere(3))
+    assert not breaks_a_law(mutant(torus, "import math", "import math").Torus(3))
 
 
 def test_the_message_names_law_inputs_and_error():
