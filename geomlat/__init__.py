@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         kl_divergence_vjp,
     )
     from geomlat.grad import gradcheck
-    from geomlat.manifolds import Euclidean, Hyperboloid, Sphere
+    from geomlat.manifolds import Euclidean, Hyperboloid, Sphere, Torus
     from geomlat.models import vae
 
 __version__ = "0.1.0"
@@ -65,6 +65,7 @@ _HOMES = {
     "Sphere": "manifolds",
     "SphericalCauchy": "distributions",
     "SphericalUniform": "distributions",
+    "Torus": "manifolds",
     "VonMises": "distributions",
     "VonMisesFisher": "distributions",
     "gradcheck": "grad",
@@ -82,6 +83,7 @@ __all__ = [
     "Sphere",
     "SphericalCauchy",
     "SphericalUniform",
+    "Torus",
     "VonMises",
     "VonMisesFisher",
     "backends",
