@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         SphericalUniform,
         VonMises,
         VonMisesFisher,
+        WrappedNormal,
         kl_divergence,
         kl_divergence_vjp,
     )
@@ -68,6 +69,7 @@ _HOMES = {
     "Torus": "manifolds",
     "VonMises": "distributions",
     "VonMisesFisher": "distributions",
+    "WrappedNormal": "distributions",
     "gradcheck": "grad",
     "kl_divergence": "distributions",
     "kl_divergence_vjp": "distributions",
@@ -86,6 +88,7 @@ __all__ = [
     "Torus",
     "VonMises",
     "VonMisesFisher",
+    "WrappedNormal",
     "backends",
     "data",
     "distributions",

@@ -13,6 +13,7 @@ from geomlat.distributions.spherical_cauchy import SphericalCauchy, cauchy_unifo
 from geomlat.distributions.spherical_uniform import SphericalUniform
 from geomlat.distributions.von_mises import VonMises
 from geomlat.distributions.von_mises_fisher import VonMisesFisher
+from geomlat.distributions.wrapped_normal import WrappedNormal
 
 __all__ = [
     "LogNormal",
@@ -22,6 +23,7 @@ __all__ = [
     "SphericalUniform",
     "VonMises",
     "VonMisesFisher",
+    "WrappedNormal",
     "cauchy_uniform",
     "kl_divergence",
     "kl_divergence_vjp",

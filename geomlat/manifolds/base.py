@@ -210,6 +210,19 @@ class Manifold:
 
         return (x, status), pull
 
+    def closed_geodesics_vjp(self) -> tuple[tuple[tuple[int, int, Any], ...], Callable[[tuple[Any, ...]], Any]]:
+        """Where geodesics close: blocks ``(count, dim, period)`` of coordinates, and the pull from periods to fields.
+
+        The coordinates of the frame, in order, fall into ``count`` subspaces of ``dim`` coordinates, each of them
+        tangent to a factor of constant curvature all of whose geodesics have length ``period`` (inf if they are open).
+        Nothing, the answer here, means that `exp` is taken to be one-to-one.
+        """
+
+        def pull(dperiods: tuple[Any, ...]) -> None:
+            return None
+
+        return (), pull
+
     def _curving(self, r: Array) -> Array:
         # The Hessian of half the squared distance across the geodesic, at distance r: see `geomlat.manifolds.mean`.
         raise NotImplementedError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -305,6 +306,10 @@ class Sphere(Embedded):
     def random_point(self, shape: tuple[int, ...] = (), *, rng: Any, like: Array | None = None) -> Array:
         """Uniform points."""
         return self.project(draw((*shape, self.n + 1), rng=rng, like=like))
+
+    def closed_geodesics_vjp(self) -> tuple[tuple[tuple[int, int, Any], ...], Callable[[tuple[Any, ...]], Any]]:
+        """One block of all coordinates, of period 2 pi."""
+        return ((1, self.n, 2 * math.pi),), super().closed_geodesics_vjp()[1]
 
     def _curving(self, r: Array) -> Array:
         return namespace(r).cos(r) / sinc(r)

@@ -1,0 +1,143 @@
+"""The preimages of a point under the exponential map, where geodesics close, and what they add to a density.
+
+On a space of constant positive curvature, dimension n and geodesics of length P the point at distance r, 0 <= r <= P/2,
+in direction e is reached by the tangents r_k e, r_k = r + k P, for all whole k. A normal law with standard deviation
+1/a along e gives the densities of its preimages the ratio to that of the shortest
+
+    |r_k / r|^(n-1) exp(-a^2 (r_k^2 - r^2) / 2),
+
+the power from the volume of the exponential map, n |sin| in both being equal. `windings` is the log of their sum with
+its derivatives. For n >= 2 it grows without bound towards r = 0, where a whole sphere of tangents comes back; at r = 0
+itself, of probability 0, only the shortest is counted. At n = 1 it is the wrapped normal law of the circle.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from geomlat.backends import Array, elementwise, namespace, scalar
+from geomlat.manifolds import Manifold
+from geomlat.manifolds.vectors import direction, length
+
+REACH = 9.2  # exp(-REACH^2 / 2) is below the rounding of float64
+FAR = 1e6  # scale in periods from which the sum is its integral, to 1e-12
+
+
+def windings_vjp(
+    manifold: Manifold, full: bool, c: Array, w: Array, spread: Array
+) -> tuple[Array | float, Callable[[Array], tuple[Any, ...]]]:
+    """What the other windings add to the log-density of coordinates c, and its pullback ``(dc, dw, dspread, dfields)``.
+
+    ``w = L^-1 c``, ``spread`` the diagonal of L.
+    """
+    blocks, pull_blocks = manifold.closed_geodesics_vjp()
+    if not blocks:
+
+        def pull_nothing(dl: Array) -> tuple[Any, ...]:
+            return None, None, None, None
+
+        return 0.0, pull_nothing
+    if full and sum(count for count, _, _ in blocks) > 1:
+        msg = f"WrappedNormal on {manifold!r} sums the windings of a diagonal scale; full=True is for one block"
+        raise NotImplementedError(msg)
+    xp, total, parts, start = namespace(c, w, spread), 0.0, [], 0
+    for count, dim, period in blocks:
+        here = slice(start, start + count * dim)
+        start += count * dim
+        value, pull_block = _block_vjp(xp, count, dim, period, c[..., here], w[..., here], spread[..., here])
+        total = total + value
+        parts.append(pull_block)
+
+    def pull(dl: Array) -> tuple[Any, ...]:
+        dc, dw, dspread, dperiods = zip(*(part(dl) for part in parts), strict=True)
+        return xp.concat(dc, axis=-1), xp.concat(dw, axis=-1), xp.concat(dspread, axis=-1), pull_blocks(dperiods)
+
+    return total, pull
+
+
+def _block_vjp(
+    xp: Any, count: int, dim: int, period: Array, c: Array, w: Array, spread: Array
+) -> tuple[Array, Callable[[Array], tuple[Any, ...]]]:
+    """`windings_vjp` of ``count`` neighbouring blocks of ``dim`` coordinates that share a period."""
+    shape = (*c.shape[:-1], count, dim)
+    cs, ws = xp.reshape(c, shape), xp.reshape(w, shape)
+    r, mahalanobis = length(xp, cs), length(xp, ws)
+    some = r > 0
+    safe = xp.where(some, r, xp.ones_like(r))
+    a = 1 / spread if dim == 1 else xp.where(some, mahalanobis / safe, xp.ones_like(r))
+    values, by_r, by_a, by_period = windings(float(dim), r, a, period)
+
+    def pull(dl: Array) -> tuple[Any, ...]:
+        dl = dl[..., None]
+        dr, da = dl * by_r, dl * by_a
+        dw, dspread = xp.zeros_like(ws), -da * a * a
+        if dim > 1:
+            dw, dspread = (da / safe)[..., None] * direction(xp, ws, mahalanobis), xp.zeros_like(c)
+            dr = dr - da * a / safe
+        dc = xp.where(some, dr, xp.zeros_like(dr))[..., None] * direction(xp, cs, r)
+        return xp.reshape(dc, c.shape), xp.reshape(dw, c.shape), dspread, xp.sum(dl * by_period)
+
+    return xp.sum(values, axis=-1), pull
+
+
+@scalar
+def windings_scalar(dim: float, r: float, a: float, period: float) -> tuple[float, float, float, float]:
+    """The log of the sum and its derivatives by r, a and the period; all 0 where no geodesic closes."""
+    if not period < math.inf or (r == 0.0 and dim > 1.0):
+        return 0.0, 0.0, 0.0, 0.0
+    power = dim - 1.0
+    if a * period * FAR < 1.0:
+        return far_windings(dim, r, a, period)
+    peak = math.sqrt(power) / a
+    top = highest(power, r, a, period, peak)
+    last = int((peak + REACH / a) / period) + 2
+    total, by_r, by_a, by_period = 0.0, 0.0, 0.0, 0.0
+    for k in range(-last, last + 1):
+        x = r + k * period
+        weight = math.exp(log_ratio(power, r, a, period, k) - top)
+        total += weight
+        if k != 0:
+            by_a -= weight * a * (x - r) * (x + r)
+            slope = -a * a * x
+            if power > 0.0:
+                slope += power / x
+                by_r -= weight * power / r
+            by_r += weight * (slope + a * a * r)
+            by_period += weight * k * slope
+    return top + math.log(total), by_r / total, by_a / total, by_period / total
+
+
+@scalar
+def log_ratio(power: float, r: float, a: float, period: float, k: float) -> float:
+    """The log of the density at the preimage of winding k, relative to winding 0."""
+    shift = k * period
+    value = -0.5 * a * a * shift * (2.0 * r + shift)
+    if power > 0.0 and k != 0.0:
+        value += power * math.log(abs(1.0 + shift / r))
+    return value
+
+
+@scalar
+def highest(power: float, r: float, a: float, period: float, peak: float) -> float:
+    """The largest of the log ratios: that of winding 0 or of one beside +-peak, where the law of r has its mode."""
+    right, left = math.floor((peak - r) / period), math.floor((-peak - r) / period)
+    top = 0.0
+    for step in range(2):
+        top = max(top, log_ratio(power, r, a, period, right + step), log_ratio(power, r, a, period, left + step))
+    return top
+
+
+@scalar
+def far_windings(dim: float, r: float, a: float, period: float) -> tuple[float, float, float, float]:
+    """The sum as an integral, 2^(n/2) Gamma(n/2) / (a^n period) over the density of winding 0."""
+    value = 0.5 * dim * math.log(2.0) + math.lgamma(0.5 * dim) - dim * math.log(a) - math.log(period)
+    by_r = a * a * r
+    if dim > 1.0:
+        value -= (dim - 1.0) * math.log(r)
+        by_r -= (dim - 1.0) / r
+    return value + 0.5 * a * a * r * r, by_r, a * r * r - dim / a, -1.0 / period
+
+
+windings: Any = elementwise(windings_scalar, cost=200.0, outputs=4)

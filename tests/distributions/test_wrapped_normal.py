@@ -1,0 +1,233 @@
+"""The wrapped normal law: density, windings, sampler and pullbacks, on every manifold that has what it needs."""
+
+import math
+
+import mpmath as mp
+import numpy as np
+import pytest
+from scipy import stats
+from wrapped_quadrature import farthest, gauss, polar_rule, radial_rule, scales
+
+from geomlat.distributions import WrappedNormal
+from geomlat.distributions._windings import windings, windings_scalar
+from geomlat.distributions.spherical_uniform import log_area
+from geomlat.grad import gradcheck
+from geomlat.manifolds import Euclidean, Sphere
+from geomlat.random import stream
+
+LOW = [Euclidean(1), Euclidean(3), Sphere(1), Sphere(2), Sphere(3)]
+ALL = [*LOW, Sphere(6)]
+SHAPES = [((5,), "n"), ((), "n"), ((5,), "1"), ((4, 5), "0"), ((5,), "full"), ((), "full")]
+
+
+def law(manifold, size, seed, full=False):
+    gen = np.random.default_rng(seed)
+    diagonal, factor = scales(gen, manifold.dim, size)
+    return WrappedNormal(manifold, manifold.random_point(rng=gen), factor if full else diagonal, full=full)
+
+
+# ---- density ----
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("size", [0.15, 0.7, 3.0])
+@pytest.mark.parametrize("manifold", LOW, ids=repr)
+def test_density_integrates_to_one(manifold, size, full):
+    q = law(manifold, size, 3, full)
+    x, weight = polar_rule(manifold, q.loc, farthest(manifold, q.scale, full), 6 if manifold.dim < 3 else 3)
+    assert float(np.sum(weight * np.exp(q.log_prob(x)))) == pytest.approx(1.0, abs=1e-8)
+
+
+@pytest.mark.parametrize(("n", "size"), [(4, 0.5), (5, 2.0), (10, 1.0), (50, 0.3), (50, 1.5)])
+def test_isotropic_density_integrates_to_one_in_high_dimension(n, size):
+    manifold, loc = Sphere(n), np.eye(n + 1)[0]
+    r, weight = radial_rule(n, math.pi)
+    x = np.cos(r)[:, None] * loc + np.sin(r)[:, None] * np.eye(n + 1)[1]
+    q = WrappedNormal(manifold, loc, np.array(size))
+    assert float(np.sum(weight * np.exp(q.log_prob(x)))) == pytest.approx(1.0, abs=1e-9)
+
+
+def test_flat_space_is_the_normal_law():
+    gen = np.random.default_rng(0)
+    loc, factor, x = gen.standard_normal(4), scales(gen, 4, 1.0)[1], gen.standard_normal((7, 4))
+    q = WrappedNormal(Euclidean(4), loc, factor, full=True)
+    np.testing.assert_allclose(q.log_prob(x), stats.multivariate_normal(loc, factor @ factor.T).logpdf(x), rtol=1e-12)
+    q = WrappedNormal(Euclidean(4), loc, np.diag(factor))
+    np.testing.assert_allclose(q.log_prob(x), stats.norm(loc, q.scale).logpdf(x).sum(-1), rtol=1e-12)
+
+
+@pytest.mark.parametrize("scale", [0.05, 0.5, 1.0, 2.0, 6.0, 50.0])
+def test_circle_is_the_wrapped_normal_law(scale):
+    """The other representation, by Fourier series: 1 + 2 sum exp(-k^2 scale^2 / 2) cos(k angle) over 2 pi."""
+    angle = np.linspace(-math.pi, math.pi, 9)
+    q = WrappedNormal(Sphere(1), np.array([math.cos(1.0), math.sin(1.0)]), np.array([scale]))
+    got = q.log_prob(np.stack([np.cos(1.0 + angle), np.sin(1.0 + angle)], -1))
+    k = np.arange(1, 400)
+    series = 1 + 2 * np.sum(np.exp(-0.5 * (k * scale) ** 2) * np.cos(k * angle[:, None]), -1)
+    near = stats.norm(0, scale).logpdf(angle)
+    want = near if scale < 0.1 else np.log(series / (2 * math.pi))
+    want = np.where(np.abs(angle) > 3.1, want + math.log(2) * (scale < 0.1), want)
+    np.testing.assert_allclose(got, want, rtol=1e-9 if scale == 0.5 else 1e-12)
+
+
+WINDINGS = [(1, 1e-9, 1.0), (1, 3.0, 0.2), (2, 0.3, 1.0), (3, 2.0, 0.05), (7, 1e-3, 3.0), (50, 1.0, 0.3), (2, 3.1, 9.0)]
+
+
+@pytest.mark.parametrize(("n", "r", "a"), WINDINGS)
+def test_windings_against_high_precision(n, r, a):
+    def exact(n, r, a, period):
+        terms = [
+            abs(1 + k * period / r) ** (n - 1) * mp.exp(-a * a * ((r + k * period) ** 2 - r * r) / 2)
+            for k in range(-400, 401)
+        ]
+        return mp.log(mp.fsum(terms))
+
+    with mp.workdps(60):
+        args = n, mp.mpf(r), mp.mpf(a), 2 * mp.pi
+        orders = (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1)
+        expected = [exact(*args), *(mp.diff(exact, args, order) for order in orders)]
+        got = windings_scalar(float(n), r, a, 2 * math.pi)
+        for have, want in zip(got, expected, strict=True):
+            assert have == pytest.approx(float(want), rel=2e-13, abs=1e-14)
+
+
+def test_windings_far_out_and_where_there_are_none():
+    for n in (1.0, 2.0, 5.0):
+        near, far = (np.array(windings(n, 1.3, a, 7.0)) for a in (1.0001e-6 / 7.0, 0.9999e-6 / 7.0))
+        np.testing.assert_allclose(near[[0, 1, 3]], far[[0, 1, 3]], rtol=5e-4)
+        assert near[2] * 1.0001 == pytest.approx(far[2] * 0.9999, rel=1e-9)
+    assert windings_scalar(3.0, 0.0, 1.0, 6.0) == windings_scalar(3.0, 1.0, 1.0, math.inf) == (0.0,) * 4
+    assert windings(1.0, np.zeros(2), 0.5, 6.0)[0] == pytest.approx(windings_scalar(1.0, 0.0, 0.5, 6.0)[0])
+
+
+# ---- sampler ----
+
+
+@pytest.mark.parametrize("manifold", ALL, ids=repr)
+def test_small_laws_are_normal_in_their_frame(manifold):
+    q = law(manifold, 0.1, 5, full=True)
+    z = q.sample(20_000, rng=2)
+    c = manifold.to_coordinates(q.loc, manifold.log(q.loc, z))
+    w = np.linalg.solve(q.scale, c.T)
+    for row in w:
+        assert stats.kstest(row, "norm").pvalue > 1e-4
+    np.testing.assert_allclose(np.cov(w).reshape(manifold.dim, -1), np.eye(manifold.dim), atol=5 / math.sqrt(20_000))
+    assert np.all(manifold.contains(z, atol=1e-12))
+
+
+@pytest.mark.parametrize(("n", "size"), [(1, 1.5), (2, 1.0), (3, 2.5), (6, 0.9)])
+def test_wound_laws_have_their_density(n, size):
+    """The distance to loc of isotropic draws, by the distribution function of the density."""
+    manifold = Sphere(n)
+    q = WrappedNormal(manifold, manifold.random_point(rng=4), np.array(size))
+    r = manifold.dist(q.loc, q.sample(50_000, rng=9))
+    grid = np.linspace(0, math.pi, 401)
+    center, e = np.eye(n + 1)[0], np.eye(n + 1)[1]
+    nodes, weight = gauss(0.0, math.pi, 400, 4)
+    area = math.exp(log_area(n)) if n > 1 else 2.0
+    at = WrappedNormal(manifold, center, np.array(size))
+    x = np.cos(nodes)[:, None] * center + np.sin(nodes)[:, None] * e
+    mass = np.exp(at.log_prob(x)) * weight * area * np.sin(nodes) ** (n - 1)
+    cdf = np.concatenate([[0.0], np.cumsum(mass.reshape(400, 4).sum(1))])
+    assert stats.kstest(r, lambda t: np.interp(t, grid, cdf)).pvalue > 1e-3
+
+
+def test_draws_do_not_depend_on_the_batch():
+    manifold = Sphere(2)
+    loc = manifold.random_point((10,), rng=0)
+    whole = WrappedNormal(manifold, loc, np.array([0.3, 0.6])).sample(rng=9)
+    rest = WrappedNormal(manifold, loc[4:], np.array([0.3, 0.6])).sample(rng=stream(9).at(4))
+    assert np.array_equal(whole[4:], rest)
+    q = WrappedNormal(manifold, loc, np.array(0.2))
+    assert np.array_equal(q.sample((3,), rng=1), q.rsample_vjp(q.draw(3, rng=1))[0])
+    assert q.sample(3, rng=1).shape == (3, 10, 3)
+    assert np.array_equal(q.mean(), loc)
+    assert np.array_equal(q.mode(), loc)
+
+
+# ---- pullbacks ----
+
+
+def shaped(manifold, batch, kind, size):
+    gen = np.random.default_rng(1)
+    n = manifold.dim
+    if kind == "full":
+        factor = np.tril(0.3 * size * gen.standard_normal((*batch, n, n)), -1)
+        return factor + size * np.eye(n) * gen.uniform(0.5, 1.5, (*batch, 1, n))
+    shape = {"n": (*batch, n), "1": (*batch, 1), "0": ()}[kind]
+    return size * gen.uniform(0.5, 1.5, shape)
+
+
+@pytest.mark.parametrize("size", [0.3, 2.0])
+@pytest.mark.parametrize("manifold", ALL, ids=repr)
+def test_pullbacks(manifold, size):
+    x = manifold.random_point((4, 5), rng=2)
+    for batch, kind in SHAPES:
+        full, scale = kind == "full", shaped(manifold, batch, kind, size)
+        for loc in (manifold.random_point((5,), rng=1), manifold.random_point(rng=3)):
+            q = WrappedNormal(manifold, loc, scale, full=full)
+            noise = q.draw(2, rng=0)
+
+            def density(x, loc, scale, full=full):
+                value, pull = WrappedNormal(manifold, loc, scale, full=full).log_prob_vjp(x)
+                return value, lambda dl: tuple(d for k, d in enumerate(pull(dl)) if k != 1)
+
+            def draws(loc, scale, full=full, noise=noise):
+                z, pull = WrappedNormal(manifold, loc, scale, full=full).rsample_vjp(noise)
+                return z, lambda dz: pull(dz)[1:]
+
+            gradcheck(density, x, loc, scale, step=1e-3, directions=1)
+            gradcheck(draws, loc, scale, step=1e-3, directions=1)
+            assert np.array_equal(q.log_prob(x), q.log_prob_vjp(x)[0])
+
+
+@pytest.mark.parametrize("manifold", [Euclidean(2), Sphere(1), Sphere(3)], ids=repr)
+def test_zeros_dtypes_and_fields(manifold):
+    for full in (False, True):
+        loc = manifold.random_point((4,), rng=0).astype(np.float32)
+        scale = shaped(manifold, (4,), "full" if full else "n", 0.5).astype(np.float32)
+        q = WrappedNormal(manifold, loc, scale, full=full)
+        z, pull = q.rsample_vjp(q.draw(rng=0))
+        log_q, pull_density = q.log_prob_vjp(z)
+        assert z.dtype == log_q.dtype == np.float32
+        dz, dl = np.ones(z.shape), np.ones(log_q.shape)
+        assert pull(None) == ((), None, None)
+        assert pull_density(None) == (None, (), None, None)
+        fields, *rest = pull(dz)
+        dx, more, *others = pull_density(dl)
+        assert fields == more == ()
+        assert [g.dtype for g in (*rest, dx, *others)] == [np.float32] * 5
+        assert [g.shape for g in (*rest, *others)] == 2 * [loc.shape, scale.shape]
+        wide = WrappedNormal(manifold, loc.astype(float), scale.astype(float), full=full)
+        np.testing.assert_allclose(log_q, wide.log_prob(z.astype(float)), rtol=2e-5, atol=2e-5)
+
+
+def test_at_loc_and_at_the_cut_point():
+    """Finite values and cotangents; on the circle the exact ones."""
+    for manifold in (Sphere(1), Sphere(2), Euclidean(2)):
+        loc = manifold.origin()
+        q = WrappedNormal(manifold, loc, np.full(manifold.dim, 0.8))
+        for x in (loc, -loc):
+            value, pull = q.log_prob_vjp(x)
+            assert np.isfinite(value)
+            assert all(np.all(np.isfinite(g)) for g in pull(np.ones(()))[::2])
+    q = WrappedNormal(Sphere(2), np.eye(3)[0], np.array(0.8))
+    assert float(q.log_prob(q.loc)) == pytest.approx(-math.log(2 * math.pi * 0.64))
+    assert WrappedNormal(Sphere(2), np.eye(3)[:0], np.array(0.8)).sample(rng=0).shape == (0, 3)
+
+
+def test_bad_input():
+    loc = np.eye(3)[0]
+    for bad in (0.0, -1.0, math.nan, math.inf, np.eye(2)):
+        with pytest.raises(ValueError, match="positive finite scale"):
+            WrappedNormal(Sphere(2), loc, np.asarray(bad))
+    with pytest.raises(ValueError, match=r"scale of shape \(\.\.\., 2\)"):
+        WrappedNormal(Sphere(2), loc, np.ones(3))
+    with pytest.raises(ValueError, match=r"scale of shape \(\.\.\., 2, 2\)"):
+        WrappedNormal(Sphere(2), loc, np.ones(2), full=True)
+    with pytest.raises(ValueError, match=r"loc of shape \(\.\.\., 3\)"):
+        WrappedNormal(Sphere(2), np.ones(2), np.ones(2))
+    with pytest.raises(ValueError, match="do not broadcast"):
+        WrappedNormal(Sphere(2), np.eye(3), np.ones((2, 2)))
+    with pytest.raises(ValueError, match="dimension at least 1"):
+        WrappedNormal(Sphere(0), np.ones(1), np.ones(1))
