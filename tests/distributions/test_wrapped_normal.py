@@ -12,11 +12,13 @@ from geomlat.distributions import WrappedNormal
 from geomlat.distributions._windings import windings, windings_scalar
 from geomlat.distributions.spherical_uniform import log_area
 from geomlat.grad import gradcheck
-from geomlat.manifolds import Euclidean, Sphere
+from geomlat.manifolds import Euclidean, Hyperboloid, Sphere
 from geomlat.random import stream
+from geomlat.special import log_sinhc
 
-LOW = [Euclidean(1), Euclidean(3), Sphere(1), Sphere(2), Sphere(3)]
-ALL = [*LOW, Sphere(6)]
+HYPERBOLIC = [Hyperboloid(2), Hyperboloid(2, -0.3), Hyperboloid(3, -2.0)]
+LOW = [Euclidean(1), Euclidean(3), Sphere(1), Sphere(2), Sphere(3), Hyperboloid(1, -10.0), *HYPERBOLIC]
+ALL = [*LOW, Sphere(6), Hyperboloid(6)]
 SHAPES = [((5,), "n"), ((), "n"), ((5,), "1"), ((4, 5), "0"), ((5,), "full"), ((), "full")]
 
 
@@ -36,6 +38,22 @@ def test_density_integrates_to_one(manifold, size, full):
     q = law(manifold, size, 3, full)
     x, weight = polar_rule(manifold, q.loc, farthest(manifold, q.scale, full), 6 if manifold.dim < 3 else 3)
     assert float(np.sum(weight * np.exp(q.log_prob(x)))) == pytest.approx(1.0, abs=1e-8)
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("size", [0.15, 0.6])
+@pytest.mark.parametrize("manifold", HYPERBOLIC, ids=repr)
+def test_hyperbolic_density_integrates_to_one_about_another_point(manifold, size, full):
+    """With the measure ``(sinh(r / R) R)^(n-1)`` about a point that is not loc, so that the volume is tested too."""
+    q = law(manifold, size, 3, full)
+    u = manifold.from_coordinates(q.loc, size * np.array([0.4, -0.2, 0.3])[: manifold.dim])
+    top = farthest(manifold, q.scale, full) + size
+    x, weight = polar_rule(manifold, manifold.exp(q.loc, u), top, 5)
+    r = gauss(0.0, top, 5)[0]
+    volume = (np.sinh(r / manifold.radius) * manifold.radius / r) ** (manifold.dim - 1)
+    flat = weight.reshape(len(r), -1) / np.exp((manifold.dim - 1) * log_sinhc(r / manifold.radius))[:, None]
+    mass = (flat * volume[:, None]).ravel() * np.exp(q.log_prob(x))
+    assert float(np.sum(mass)) == pytest.approx(1.0, abs=1e-8)
 
 
 @pytest.mark.parametrize(("n", "size"), [(4, 0.5), (5, 2.0), (10, 1.0), (50, 0.3), (50, 1.5)])
@@ -181,7 +199,7 @@ def test_pullbacks(manifold, size):
             assert np.array_equal(q.log_prob(x), q.log_prob_vjp(x)[0])
 
 
-@pytest.mark.parametrize("manifold", [Euclidean(2), Sphere(1), Sphere(3)], ids=repr)
+@pytest.mark.parametrize("manifold", [Euclidean(2), Sphere(1), Sphere(3), Hyperboloid(3)], ids=repr)
 def test_zeros_dtypes_and_fields(manifold):
     for full in (False, True):
         loc = manifold.random_point((4,), rng=0).astype(np.float32)
