@@ -75,6 +75,21 @@ def stream(rng: Any = None) -> Stream:
     return Stream(int(words[0]), int(words[1]))
 
 
+def draw_shape(shape: int | tuple[int, ...]) -> tuple[int, ...]:
+    """The ``shape`` argument of a draw as a tuple.
+
+    Raises
+    ------
+    ValueError
+        If a length is negative.
+    """
+    full = (index(shape),) if isinstance(shape, int | np.integer) else tuple(index(k) for k in shape)
+    if any(k < 0 for k in full):
+        msg = f"the shape of a draw has no negative lengths, got {full}"
+        raise ValueError(msg)
+    return full
+
+
 def uniform(shape: int | tuple[int, ...] = (), *, rng: Any, dtype: Any = np.float64, xp: Any = np) -> Any:
     """Uniform draws on the open interval (0, 1); never 0 nor 1, in float32 too. ``xp`` is NumPy or CuPy.
 
@@ -94,10 +109,7 @@ def normal(shape: int | tuple[int, ...] = (), *, rng: Any, dtype: Any = np.float
 
 
 def _fill(loop: Any, shape: int | tuple[int, ...], rng: Any, dtype: Any, xp: Any, *settings: float) -> Any:
-    shape = (shape,) if isinstance(shape, int) else tuple(shape)
-    if any(k < 0 for k in shape):
-        msg = f"the shape of a draw has no negative lengths, got {shape}"
-        raise ValueError(msg)
+    shape = draw_shape(shape)
     if np.dtype(dtype).char not in "fd":
         msg = f"draws are float32 or float64, got {dtype}"
         raise TypeError(msg)

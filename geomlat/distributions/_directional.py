@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from array_api_compat import device
 
 from geomlat.backends import Array, floating, is_host, namespace
+from geomlat.random import draw_shape
 
 
 class Directional:
@@ -17,8 +19,8 @@ class Directional:
     mu: Array
     _batch: tuple[int, ...]
 
-    def _accept(self, field: str, below: float = math.inf) -> None:
-        """Check ``mu`` and the number called ``field``, in 0 <= number < ``below``, and keep them as arrays."""
+    def _accept(self, field: str, bound: str = "finite and >= 0") -> None:
+        """Check ``mu`` and the number called ``field``, within ``bound``, and keep them as arrays."""
         xp = namespace(self.mu, getattr(self, field))
         mu, number = floating(xp, self.mu, getattr(self, field))
         if mu.ndim < 1 or mu.shape[-1] < 2:
@@ -32,8 +34,9 @@ class Directional:
         if mu.dtype not in (xp.float32, xp.float64):
             msg = f"{type(self).__name__} needs float32 or float64, got {mu.dtype}"
             raise TypeError(msg)
+        check_range(type(self).__name__, field, number, bound)
         if is_host(mu):
-            _check_values(mu, number, field, below)
+            _check_unit(mu)
         object.__setattr__(self, "mu", mu)
         object.__setattr__(self, field, number)
         object.__setattr__(self, "_batch", batch)
@@ -53,7 +56,7 @@ class Directional:
         return namespace(self.mu).broadcast_to(self.mu, self.batch_shape + self.event_shape)
 
     def _full(self, shape: int | tuple[int, ...]) -> tuple[int, ...]:
-        return ((shape,) if isinstance(shape, int) else tuple(shape)) + self.batch_shape
+        return draw_shape(shape) + self.batch_shape
 
     def _points(self, x: Array, xp: Any) -> Array:
         if x.shape[-1:] != self.event_shape:
@@ -95,11 +98,28 @@ def finite_estimate(name: str, field: str, estimate: Array) -> None:
         raise ValueError(msg)
 
 
-def _check_values(mu: np.ndarray, number: np.ndarray, field: str, below: float) -> None:
-    if number.size and not (number.min() >= 0.0 and number.max() < below):
-        bound = "finite and >= 0" if below == math.inf else f">= 0 and < {below:g}"
-        msg = f"{field} must be {bound}, got values from {number.min()} to {number.max()}"
+def check_range(law: str, field: str, values: Array, bound: str) -> None:
+    """Raise ValueError unless the host array ``values`` is within ``bound``, one of `BOUNDS`.
+
+    Values on a device are not looked at.
+    """
+    if not (is_host(values) and values.size):
+        return
+    low, high = values.real.min(), values.real.max()
+    if not BOUNDS[bound](low, high):
+        msg = f"{law}: {field} must be {bound}, got values from {low} to {high}"
         raise ValueError(msg)
+
+
+BOUNDS: dict[str, Callable[[float, float], bool]] = {
+    "finite": lambda low, high: -math.inf < low <= high < math.inf,
+    "finite and >= 0": lambda low, high: 0.0 <= low <= high < math.inf,
+    "finite and > 0": lambda low, high: 0.0 < low <= high < math.inf,
+    ">= 0 and < 1": lambda low, high: 0.0 <= low <= high < 1.0,
+}
+
+
+def _check_unit(mu: np.ndarray) -> None:
     off = np.abs(np.einsum("...i,...i->...", mu, mu) - 1.0)
     if off.size and not off.max() <= 0.1:
         msg = f"mu must be of unit length, got squared length off by {off.max():.3g}; divide it by its norm"

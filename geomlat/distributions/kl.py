@@ -35,6 +35,11 @@ def kl_divergence_vjp(q: Any, p: Any) -> tuple[Array, Callable[[Array], tuple[An
     return rule(q, p)
 
 
+def has_closed_form(q: Any, p: Any) -> bool:
+    """Whether a closed form is registered for KL(q || p)."""
+    return (type(q), type(p)) in _rules
+
+
 def register_kl(q: type, p: type) -> Callable[[Rule], Rule]:
     """Decorate ``rule(q, p) -> (kl, pull)`` as the closed form of a pair of families."""
 

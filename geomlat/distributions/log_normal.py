@@ -8,13 +8,14 @@ from functools import cached_property
 from typing import Any
 
 from geomlat.backends import Array, namespace
+from geomlat.distributions._vectors import Vectors
 from geomlat.distributions.kl import register_kl
-from geomlat.distributions.normal import Normal, location_and_scale, normal_normal
+from geomlat.distributions.normal import Normal, normal_normal
 from geomlat.grad import sum_to
 
 
 @dataclass(frozen=True, eq=False)
-class LogNormal:
+class LogNormal(Vectors):
     """Vectors of positive numbers whose logarithms are normal of mean ``loc`` and standard deviation ``scale``.
 
     log q(x) = -sum_j ((log x_j - loc_j)^2 / (2 scale_j^2) + log x_j + log scale_j + log(2 pi)/2)
@@ -29,32 +30,20 @@ class LogNormal:
     Raises
     ------
     ValueError
-        If the shapes do not broadcast, there is no event axis, or (host arrays only) a scale is not positive and
-        finite.
+        If the shapes do not broadcast, there is no event axis, or (host arrays only) loc is not finite or a scale not
+        positive and finite.
     """
 
     loc: Array
     scale: Array
 
     def __post_init__(self) -> None:
-        loc, scale = location_and_scale("LogNormal", self.loc, self.scale)
-        object.__setattr__(self, "loc", loc)
-        object.__setattr__(self, "scale", scale)
+        self._accept(loc="finite", scale="finite and > 0")
 
     @cached_property
     def log(self) -> Normal:
         """The law of the logarithms."""
         return Normal(self.loc, self.scale)
-
-    @property
-    def batch_shape(self) -> tuple[int, ...]:
-        """The shape of the batch of laws."""
-        return self.log.batch_shape
-
-    @property
-    def event_shape(self) -> tuple[int, ...]:
-        """``(n,)``."""
-        return self.log.event_shape
 
     def draw(self, shape: int | tuple[int, ...] = (), *, rng: Any) -> Array:
         """Standard normal noise ``shape + batch_shape + event_shape``, that of `Normal`."""

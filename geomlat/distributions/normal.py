@@ -5,79 +5,45 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
-import numpy as np
-
-from geomlat.backends import Array, floating, is_host, namespace, native
-from geomlat.distributions._directional import normalised
+from geomlat.backends import Array, namespace, native
+from geomlat.distributions._vectors import Vectors, data_weights
 from geomlat.distributions.kl import register_kl
 from geomlat.grad import sum_to
-from geomlat.random import Stream, normal, stream
+from geomlat.random import normal
 
 HALF_LOG_TAU = 0.5 * math.log(2.0 * math.pi)
 
 
-def location_and_scale(name: str, loc: Array, scale: Array) -> tuple[Array, Array]:
-    """The parameters of the law called ``name`` as arrays of one dtype, checked."""
-    xp = namespace(loc, scale)
-    loc, scale = floating(xp, loc, scale)
-    try:
-        shape = np.broadcast_shapes(loc.shape, scale.shape)
-    except ValueError:
-        shape = ()
-    if not shape:
-        msg = f"{name} needs loc and scale of shapes (..., n) that broadcast, got {loc.shape} and {scale.shape}"
-        raise ValueError(msg)
-    if is_host(scale) and scale.size and not (scale.real.min() > 0.0 and scale.real.max() < math.inf):
-        msg = f"{name} needs a positive finite scale; got NaN, infinity or a number <= 0"
-        raise ValueError(msg)
-    return loc, scale
-
-
 @dataclass(frozen=True, eq=False)
-class Normal:
+class Normal(Vectors):
     """Vectors with independent normal coordinates of mean ``loc`` and standard deviation ``scale``.
 
     log q(x) = -sum_j ((x_j - loc_j)^2 / (2 scale_j^2) + log scale_j + log(2 pi)/2)
 
     The event is the last axis: ``loc`` and ``scale`` are ``(..., n)`` and broadcast against each other.
 
+    >>> import numpy as np
+    >>> Normal(np.array([0.0, 1.0]), 2.0).log_prob(np.array([2.0, 1.0])).round(4)
+    np.float64(-3.7242)
+
     Raises
     ------
     ValueError
-        If the shapes do not broadcast, there is no event axis, or (host arrays only) a scale is not positive and
-        finite.
+        If the shapes do not broadcast, there is no event axis, or (host arrays only) loc is not finite or a scale not
+        positive and finite.
     """
 
     loc: Array
     scale: Array
 
     def __post_init__(self) -> None:
-        loc, scale = location_and_scale("Normal", self.loc, self.scale)
-        object.__setattr__(self, "loc", loc)
-        object.__setattr__(self, "scale", scale)
-
-    @cached_property
-    def _shape(self) -> tuple[int, ...]:
-        return np.broadcast_shapes(self.loc.shape, self.scale.shape)
-
-    @property
-    def batch_shape(self) -> tuple[int, ...]:
-        """The shape of the batch of laws."""
-        return self._shape[:-1]
-
-    @property
-    def event_shape(self) -> tuple[int, ...]:
-        """``(n,)``."""
-        return self._shape[-1:]
+        self._accept(loc="finite", scale="finite and > 0")
 
     def draw(self, shape: int | tuple[int, ...] = (), *, rng: Any) -> Array:
         """Standard normal noise ``shape + batch_shape + event_shape``; a stream's offset counts vectors."""
-        first, dim = stream(rng), self._shape[-1]
-        first = Stream(first.key0, first.key1, first.offset * dim)
-        full = ((shape,) if isinstance(shape, int) else tuple(shape)) + self._shape
+        full, first = self._numbers(shape, rng)
 
         def fill(loc: Array) -> Array:
             return normal(full, rng=first, dtype=loc.dtype, xp=namespace(loc))
@@ -124,23 +90,19 @@ class Normal:
     def entropy(self) -> Array:
         """sum_j log scale_j + n (1 + log(2 pi)) / 2."""
         xp = namespace(self.scale)
-        return xp.sum(xp.log(self._spread) + (HALF_LOG_TAU + 0.5), axis=-1)
+        return xp.sum(xp.log(self._spread(self.scale)) + (HALF_LOG_TAU + 0.5), axis=-1)
 
     def entropy_vjp(self) -> tuple[Array, Callable[[Array | None], tuple[None, Array | None]]]:
         """`entropy` and its pullback to ``(None, dscale)``."""
 
         def pull(dh: Array | None) -> tuple[None, Array | None]:
-            return None, None if dh is None else sum_to(dh[..., None] / self._spread, self.scale.shape)
+            return None, None if dh is None else sum_to(dh[..., None] / self._spread(self.scale), self.scale.shape)
 
         return self.entropy(), pull
 
-    @property
-    def _spread(self) -> Array:
-        return namespace(self.scale).broadcast_to(self.scale, self._shape)
-
     def mean(self) -> Array:
         """loc."""
-        return namespace(self.loc).broadcast_to(self.loc, self._shape)
+        return self._spread(self.loc)
 
     def mode(self) -> Array:
         """loc."""
@@ -155,12 +117,7 @@ class Normal:
         ValueError
             If there is no point, or some coordinate does not vary, so that the likelihood has no maximum.
         """
-        xp = namespace(x, weights)
-        if x.ndim < 2 or x.shape[-2] == 0:
-            msg = f"Normal.fit needs points of shape (..., k, n) with k > 0, got {x.shape}"
-            raise ValueError(msg)
-        w = xp.ones_like(x[..., 0]) if weights is None else weights
-        w = normalised(cls.__name__, w)[..., None]
+        xp, w = namespace(x, weights), data_weights(cls.__name__, x, weights)
         loc = xp.sum(w * x, axis=-2)
         return cls(loc, xp.sqrt(xp.sum(w * (x - loc[..., None, :]) ** 2, axis=-2)))
 

@@ -49,7 +49,7 @@ class SphericalCauchy(Directional):
     rho: Array
 
     def __post_init__(self) -> None:
-        self._accept("rho", 1.0)
+        self._accept("rho", ">= 0 and < 1")
 
     def draw(self, shape: int | tuple[int, ...] = (), *, rng: Any) -> Array:
         """Uniform points ``shape + batch_shape + (m,)``, the noise; row i depends on its global index."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from geomlat.backends import Array, kernel, namespace
-from geomlat.random import Stream, normal, stream
+from geomlat.random import Stream, draw_shape, normal, stream
 
 
 def log_area(m: int) -> float:
@@ -44,7 +44,7 @@ class SphericalUniform:
 
     def draw(self, shape: int | tuple[int, ...] = (), *, rng: Any, dtype: Any = np.float64, xp: Any = np) -> Array:
         """Uniform points ``shape + (n + 1,)``, which are their own noise; NumPy's, or CuPy's by ``xp``."""
-        full, m, first = (shape,) if isinstance(shape, int) else tuple(shape), self.n + 1, stream(rng)
+        full, m, first = draw_shape(shape), self.n + 1, stream(rng)
         flat = Stream(first.key0, first.key1, first.offset * m)
         z = normal((math.prod(full), m), rng=flat, dtype=dtype, xp=xp)
         _normalise(len(z), z)

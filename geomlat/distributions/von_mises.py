@@ -5,28 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
-import numpy as np
-
-from geomlat.backends import Array, floating, is_host, namespace, native
+from geomlat.backends import Array, namespace, native
 from geomlat.distributions import _vmf_sampling
 from geomlat.distributions._directional import finite_estimate
+from geomlat.distributions._vectors import Vectors, data_weights, narrow, real_dtype, wide
 from geomlat.distributions._vmf_fit import inverse_ratio
 from geomlat.distributions._vmf_kl import bregman
 from geomlat.distributions._vmf_stein import stein
 from geomlat.distributions.kl import register_kl
 from geomlat.distributions.spherical_uniform import SphericalUniform
 from geomlat.grad import sum_to
-from geomlat.random import Stream, stream
 from geomlat.special.vmf import vmf_dkl, vmf_dratio, vmf_kl, vmf_one_minus_ratio, vmf_phi_minus_x, vmf_ratio
 
 LOG_TAU = math.log(2.0 * math.pi)
 
 
 @dataclass(frozen=True, eq=False)
-class VonMises:
+class VonMises(Vectors):
     """Vectors of independent angles, each with a von Mises law: a law on the circle (n = 1) or the torus.
 
     log q(x) = sum_j (kappa_j cos(x_j - loc_j) - phi(2, kappa_j) - log(2 pi)),   phi(2, kappa) = log I_0(kappa)
@@ -44,7 +41,8 @@ class VonMises:
     Raises
     ------
     ValueError
-        If the shapes do not broadcast, there is no event axis, or (host arrays only) kappa is negative or not finite.
+        If the shapes do not broadcast, there is no event axis, or (host arrays only) a number is not finite or
+        kappa negative.
     TypeError
         For a dtype other than float32 and float64.
     """
@@ -53,46 +51,15 @@ class VonMises:
     kappa: Array
 
     def __post_init__(self) -> None:
-        xp = namespace(self.loc, self.kappa)
-        loc, kappa = floating(xp, self.loc, self.kappa)
-        try:
-            shape = np.broadcast_shapes(loc.shape, kappa.shape)
-        except ValueError:
-            shape = ()
-        if not shape:
-            msg = f"VonMises needs loc and kappa of shapes (..., n) that broadcast, got {loc.shape} and {kappa.shape}"
-            raise ValueError(msg)
-        if loc.dtype not in (xp.float32, xp.float64):
-            msg = f"VonMises needs float32 or float64, got {loc.dtype}"
-            raise TypeError(msg)
-        if is_host(kappa) and kappa.size and not (kappa.min() >= 0.0 and kappa.max() < math.inf):
-            msg = f"kappa must be finite and >= 0, got values from {kappa.min()} to {kappa.max()}"
-            raise ValueError(msg)
-        object.__setattr__(self, "loc", loc)
-        object.__setattr__(self, "kappa", kappa)
-
-    @cached_property
-    def _shape(self) -> tuple[int, ...]:
-        return np.broadcast_shapes(self.loc.shape, self.kappa.shape)
-
-    @property
-    def batch_shape(self) -> tuple[int, ...]:
-        """The shape of the batch of laws."""
-        return self._shape[:-1]
-
-    @property
-    def event_shape(self) -> tuple[int, ...]:
-        """``(n,)``."""
-        return self._shape[-1:]
+        self._accept(loc="finite", kappa="finite and >= 0")
+        real_dtype("VonMises", self.loc)
 
     def draw(self, shape: int | tuple[int, ...] = (), *, rng: Any) -> Array:
         """Float64 noise ``shape + batch_shape + event_shape``: the signed root of the accepted odds.
 
         A stream's offset counts vectors.
         """
-        first, dim = stream(rng), self._shape[-1]
-        first = Stream(first.key0, first.key1, first.offset * dim)
-        full = ((shape,) if isinstance(shape, int) else tuple(shape)) + self._shape
+        full, first = self._numbers(shape, rng)
 
         def fill(loc: Array, kappa: Array) -> Array:
             xp = namespace(loc)
@@ -109,7 +76,7 @@ class VonMises:
     def rsample(self, noise: Array) -> Array:
         """loc + 2 atan(sqrt(b) noise), b = 1/(2 kappa + sqrt(1 + 4 kappa^2)), wrapped to [-pi, pi]."""
         xp = namespace(noise, self.loc)
-        angle = self._wide(self.loc) + 2.0 * xp.atan(self._tangent(noise))
+        angle = wide(self.loc) + 2.0 * xp.atan(self._tangent(noise))
         angle = angle - 2.0 * math.pi * xp.floor((angle + math.pi) / (2.0 * math.pi))
         return xp.astype(angle, self.loc.dtype, copy=False)
 
@@ -119,22 +86,21 @@ class VonMises:
         d angle / d kappa = -y sin(angle - loc), the derivative at a fixed level of the distribution function (Figurnov,
         Mohamed, Mnih 2018), y the Stein kernel of `VonMisesFisher` at m = 2.
         """
-        xp = namespace(noise, self.loc)
 
         def pull(dz: Array | None, advantage: Array | None = None) -> tuple[Array | None, Array | None]:
             if dz is None:
                 return None, None
-            dz, h, kappa = self._wide(dz), self._tangent(noise), self._wide(self.kappa)
+            dz, h, kappa = wide(dz), self._tangent(noise), wide(self.kappa)
             rest = 2.0 / (1.0 + h * h)
             y = stein(2.0, kappa, h * h * rest, rest, vmf_one_minus_ratio(2.0, kappa))
-            return self._narrow(xp, dz, -dz * y * h * rest)
+            return narrow(dz, self.loc), narrow(-dz * y * h * rest, self.kappa)
 
         return self.rsample(noise), pull
 
     def log_prob(self, x: Array) -> Array:
         """The log-density at angles ``x`` ``(..., n)``, summed over the last axis."""
-        xp, kappa = namespace(x, self.loc), self._wide(self.kappa)
-        s = xp.sin(0.5 * (self._wide(x) - self._wide(self.loc)))
+        xp, kappa = namespace(x, self.loc), wide(self.kappa)
+        s = xp.sin(0.5 * (wide(x) - wide(self.loc)))
         value = -xp.sum(2.0 * kappa * s * s + vmf_phi_minus_x(2.0, kappa) + LOG_TAU, axis=-1)
         return xp.astype(value, xp.result_type(x.dtype, self.loc.dtype), copy=False)
 
@@ -145,18 +111,19 @@ class VonMises:
         def pull(dl: Array | None) -> tuple[Array | None, ...]:
             if dl is None:
                 return None, None, None
-            kappa, d = self._wide(self.kappa), self._wide(x) - self._wide(self.loc)
-            s, dl = xp.sin(0.5 * d), self._wide(dl)[..., None]
+            kappa, d = wide(self.kappa), wide(x) - wide(self.loc)
+            s, dl = xp.sin(0.5 * d), wide(dl)[..., None]
             g = dl * kappa * xp.sin(d)
             dkappa = dl * (vmf_one_minus_ratio(2.0, kappa) - 2.0 * s * s)
-            return xp.astype(sum_to(-g, x.shape), value.dtype, copy=False), *self._narrow(xp, g, dkappa)
+            dx = xp.astype(sum_to(-g, x.shape), value.dtype, copy=False)
+            return dx, narrow(g, self.loc), narrow(dkappa, self.kappa)
 
         return value, pull
 
     def entropy(self) -> Array:
         """sum_j log(2 pi) - KL(q_j || uniform)."""
         xp = namespace(self.kappa)
-        value = xp.broadcast_to(LOG_TAU - vmf_kl(2.0, self._wide(self.kappa)), self._shape)
+        value = xp.broadcast_to(LOG_TAU - vmf_kl(2.0, wide(self.kappa)), self._shape)
         return xp.astype(xp.sum(value, axis=-1), self.kappa.dtype, copy=False)
 
     def entropy_vjp(self) -> tuple[Array, Callable[[Array | None], tuple[None, Array | None]]]:
@@ -169,7 +136,7 @@ class VonMises:
 
     def mean(self) -> Array:
         """The mean direction, loc."""
-        return namespace(self.loc).broadcast_to(self.loc, self._shape)
+        return self._spread(self.loc)
 
     def mode(self) -> Array:
         """loc (at kappa = 0 every angle is a mode)."""
@@ -186,13 +153,8 @@ class VonMises:
         ValueError
             If there is no point, or some coordinate does not vary: the likelihood then grows without bound in kappa.
         """
-        xp = namespace(x, weights)
-        if x.ndim < 2 or x.shape[-2] == 0:
-            msg = f"VonMises.fit needs angles of shape (..., k, n) with k > 0, got {tuple(x.shape)}"
-            raise ValueError(msg)
-        angles = xp.astype(x, xp.float64, copy=False)
-        w = xp.ones_like(angles[..., 0]) if weights is None else xp.astype(weights, xp.float64, copy=False)
-        w = (w / xp.sum(w, axis=-1, keepdims=True))[..., None]
+        xp, angles = namespace(x, weights), wide(x)
+        w = data_weights(cls.__name__, angles, weights)
         c, s = xp.sum(w * xp.cos(angles), axis=-2), xp.sum(w * xp.sin(angles), axis=-2)
         loc = xp.atan2(s, c)
         # 1 - length without cancellation.
@@ -203,25 +165,13 @@ class VonMises:
 
     def _tangent(self, noise: Array) -> Array:
         """tan((angle - loc)/2)."""
-        xp, x = namespace(noise), 2.0 * self._wide(self.kappa)
+        xp, x = namespace(noise), 2.0 * wide(self.kappa)
         return noise / xp.sqrt(x + xp.sqrt(1.0 + x * x))
 
     def _uniform_pull(self, dk: Array) -> Array:
         """The cotangent of kappa under the sum of the divergences from uniform."""
         full = namespace(dk).broadcast_to(dk[..., None] * vmf_dkl(2.0, self.kappa), self._shape)
         return sum_to(full, self.kappa.shape)
-
-    def _wide(self, x: Array) -> Array:
-        xp = namespace(x)
-        return xp.astype(x, xp.float64, copy=False)
-
-    def _narrow(self, xp: Any, dloc: Array, dkappa: Array) -> tuple[Array, Array]:
-        """Cotangents of loc and kappa in their shapes and dtype."""
-        dtype = self.loc.dtype
-        return (
-            xp.astype(sum_to(dloc, self.loc.shape), dtype, copy=False),
-            xp.astype(sum_to(dkappa, self.kappa.shape), dtype, copy=False),
-        )
 
 
 @register_kl(VonMises, SphericalUniform)

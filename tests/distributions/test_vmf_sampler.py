@@ -8,7 +8,6 @@ import pytest
 from scipy import stats
 from vmf_quadrature import KAPPA, M, cdf_of_t, unit_rows
 
-from geomlat.backends import thread_limit
 from geomlat.distributions import SphericalUniform, VonMisesFisher
 from geomlat.distributions._vmf_sampling import beta_odds
 from geomlat.random import stream
@@ -73,42 +72,6 @@ def test_agrees_with_scipy(m):
     ours = VonMisesFisher(mu, 7.0).sample(20_000, rng=11) @ mu
     theirs = stats.vonmises_fisher(mu, 7.0).rvs(20_000, random_state=12) @ mu
     assert stats.ks_2samp(ours, theirs).pvalue > 1e-3
-
-
-@pytest.mark.parametrize("m", [2, 3, 4, 7])
-def test_the_frozen_noise_gives_the_sample(m):
-    gen = np.random.default_rng(m)
-    q = VonMisesFisher(unit_rows(gen, 5, m), gen.uniform(0, 30, 5))
-    noise = q.draw((3, 2), rng=4)
-    assert np.array_equal(q.sample((3, 2), rng=4), q.rsample(noise))
-    assert noise.radial.shape == (3, 2, 5)
-    assert noise.tangent.shape == (3, 2, 5, m - 1)
-
-
-@pytest.mark.parametrize("m", [2, 3, 6])
-@pytest.mark.parametrize("estimator", ["implicit", "rejection"])
-def test_batch_splits(m, estimator):
-    gen = np.random.default_rng(m)
-    mu, kappa = unit_rows(gen, 10, m), gen.uniform(0, 20, 10)
-    whole = VonMisesFisher(mu, kappa, estimator).sample(rng=5)
-    first = VonMisesFisher(mu[:3], kappa[:3], estimator).sample(rng=stream(5))
-    rest = VonMisesFisher(mu[3:], kappa[3:], estimator).sample(rng=stream(5).at(3))
-    assert np.array_equal(whole, np.concatenate([first, rest]))
-    uniform = SphericalUniform(m - 1)
-    parts = [uniform.sample(4, rng=stream(6)), uniform.sample(6, rng=stream(6).at(4))]
-    assert np.array_equal(uniform.sample(10, rng=6), np.concatenate(parts))
-
-
-def test_one_and_two_threads():
-    mu = unit_rows(np.random.default_rng(0), 1000, 6)
-    q = VonMisesFisher(mu, 3.0)
-    results = []
-    for threads in (1, None):
-        with thread_limit(threads):
-            z, pull = q.rsample_vjp(q.draw(20, rng=1))
-            results.append((z, pull(z)[0]))
-    assert np.array_equal(results[0][0], results[1][0])
-    assert np.array_equal(results[0][1], results[1][1])
 
 
 def test_broadcasting_equals_rows():

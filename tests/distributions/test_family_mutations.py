@@ -1,0 +1,130 @@
+"""The laws of families can fail: each wrong formula below, put into the source of a family, breaks one of them."""
+
+import inspect
+import sys
+import types
+import warnings
+
+import numpy as np
+import pytest
+from test_family_laws import EXAMPLES
+
+from geomlat.distributions import kl, log_normal, normal, power_spherical, spherical_cauchy, von_mises, von_mises_fisher
+from geomlat.testing import FAMILY_LAWS, SAMPLING_LAWS, Example, LawError
+from geomlat.testing.structure import arrays
+
+MUTANTS = {
+    ("Normal", normal): [
+        ("return self.loc + self.scale * noise", "return self.loc - self.scale * noise"),
+        ("sum_to(dz * noise, self.scale.shape)", "sum_to(dz, self.scale.shape)"),
+        ("0.5 * u * u + xp.log(self.scale)", "u * u + xp.log(self.scale)"),
+        ("+ HALF_LOG_TAU, axis=-1)", ", axis=-1)"),
+        ("(u * u - 1.0) / self.scale", "(u * u + 1.0) / self.scale"),
+        ("sum_to(-g, x.shape)", "sum_to(g, x.shape)"),
+        ("(HALF_LOG_TAU + 0.5)", "HALF_LOG_TAU"),
+        ("sum_to(dh[..., None] / self._spread(self.scale)", "sum_to(-dh[..., None] / self._spread(self.scale)"),
+        ("loc = xp.sum(w * x, axis=-2)", "loc = xp.mean(x, axis=-2)"),
+        ("s * s - 1.0 + u * u", "s * s + 1.0 + u * u"),
+        ("d * (s - 1.0 / s) / p.scale", "d * s / p.scale"),
+        ("d * (1.0 - s * s - u * u)", "d * (1.0 - s * s + u * u)"),
+        ("full, first = self._numbers(shape, rng)", "full, first = self._numbers(shape, rng)[0], rng"),
+    ],
+    ("LogNormal", log_normal): [
+        ("return pull_log(None if dz is None else dz * z)", "return pull_log(dz)"),
+        ("self.log.log_prob(y) - xp.sum(y, axis=-1)", "self.log.log_prob(y)"),
+        ("(dy - sum_to(direct, y.shape)) / xp.exp(y)", "dy / xp.exp(y)"),
+        ("sum_to(full, self.loc.shape), self.log", "sum_to(-full, self.loc.shape), self.log"),
+        ("self.loc + 0.5 * self.scale", "self.loc + self.scale"),
+        ("self.loc - self.scale * self.scale", "self.loc"),
+    ],
+    ("VonMises", von_mises): [
+        ("-xp.sqrt(odds), xp.sqrt(odds)", "-xp.sqrt(odds), odds"),
+        ("rest = 2.0 / (1.0 + h * h)", "rest = 1.0 / (1.0 + h * h)"),
+        ("narrow(-dz * y * h * rest", "narrow(dz * y * h * rest"),
+        ("2.0 * kappa * s * s + vmf", "kappa * s * s + vmf"),
+        ("- 2.0 * s * s)", "- s * s)"),
+        ("g = dl * kappa * xp.sin(d)", "g = dl * kappa * s"),
+        ("LOG_TAU - vmf_kl(2.0", "LOG_TAU + vmf_kl(2.0"),
+        ("strength * xp.sin(between)", "strength * between"),
+        ("+ p.kappa * chord)", "- p.kappa * chord)"),
+        ("tails + vmf_ratio(2.0, q.kappa) * chord", "tails"),
+        ("loc = xp.atan2(s, c)", "loc = xp.atan2(c, s)"),
+        ("deficit = 2.0 * xp", "deficit = 2.1 * xp"),
+        ("xp.sqrt(x + xp.sqrt(1.0 + x * x))", "xp.sqrt(xp.sqrt(1.0 + x * x))"),
+    ],
+    ("SphericalCauchy-4", spherical_cauchy): [
+        ("(m - 1.0) * logs", "m * logs"),
+        ("(-2.0 * dl * rho / distance)", "(2.0 * dl * rho / distance)"),
+        ("(chord - 2.0 * gap) / distance", "chord / distance"),
+        ("gap * (1.0 + rho) / d * v, a", "gap * (1.0 - rho) / d * v, a"),
+        ("(1.0 + g) * xp.sum(dz * mu", "g * xp.sum(dz * mu"),
+        ("p * (2.0 * rho + g * spread)", "p * (rho + g * spread)"),
+        ("- 2.0 * rho * g * p / d * a", "- rho * g * p / d * a"),
+        ("sum_to(-dh * slope, self.rho.shape)", "sum_to(dh * slope, self.rho.shape)"),
+        ("sum_to(dk * sc_dkl(m, q.rho)", "sum_to(dk * sc_kl(m, q.rho)"),
+        ("+ (1.0 - rho) * (1.0 + rho) * step", "+ (1.0 - rho) * step + 1e-3 * mu"),
+    ],
+    ("VonMisesFisher-4", von_mises_fisher): [
+        ("vmf_phi_minus_x(float(m), self._kappa64) + log_area(m)", "vmf_phi_minus_x(float(m), self._kappa64)"),
+        ("log_area(m) - vmf_kl(", "log_area(m) + vmf_kl("),
+        ("sum_to(-dh * slope", "sum_to(dh * slope"),
+        ("self.kappa, tail, noise", "self.kappa, 0 * tail, noise"),
+        ("self.kappa, tail, dl", "self.kappa, 0 * tail, dl"),
+        ("deficit = 0.5 * xp", "deficit = 0.51 * xp"),
+    ],
+    ("PowerSpherical-4", power_spherical): [
+        ("log_area(m) - ps_log_peak", "log_area(m) + ps_log_peak"),
+        ("slope = ps_dlog_peak(", "slope = 2.0 * ps_dlog_peak("),
+        ("log_area(m) - ps_kl", "log_area(m) + ps_kl"),
+        ("sum_to(-dh * slope", "sum_to(dh * slope"),
+        ("self.kappa / (self.kappa + (self.event_shape[0] - 1.0))", "self.kappa / (self.kappa + self.event_shape[0])"),
+        ("mu = best_direction(xp, points, w, mu)", "mu = mu"),
+        ("mean_miss(xp, points, w, mu))", "1.01 * mean_miss(xp, points, w, mu))"),
+    ],
+}
+CASES = [(name, module, old, new) for (name, module), pairs in MUTANTS.items() for old, new in pairs]
+
+
+@pytest.fixture(autouse=True)
+def _keep_the_registry(monkeypatch):
+    monkeypatch.setattr(kl, "_rules", dict(kl._rules))
+
+
+def mutant(module, old, new):
+    source = inspect.getsource(module)
+    assert old in source, old
+    copy = types.ModuleType(f"{module.__name__}_mutant")
+    sys.modules[copy.__name__] = copy
+    exec(compile(source.replace(old, new), copy.__name__, "exec"), copy.__dict__)
+    return copy
+
+
+def law_broken(name, module):
+    """The first law that the family's example breaks when the classes come from another module, or None."""
+    e = EXAMPLES[name]
+    families = vars(module)
+
+    def moved(q):
+        family = families.get(type(q).__name__, type(q))
+        return family(*arrays(q)) if arrays(q) else q
+
+    q, others = moved(e.q), [moved(p) for p in e.others]
+    example = Example(q, e.chart, e.level, e.unit, tuple(p for p in others if kl.has_closed_form(q, p)))
+    for law in (*FAMILY_LAWS, *SAMPLING_LAWS):
+        try:
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")
+                law(example)
+        except (LawError, ValueError):
+            return law.__name__
+    return None
+
+
+@pytest.mark.parametrize(("name", "module", "old", "new"), CASES, ids=lambda v: v if isinstance(v, str) else "")
+def test_a_wrong_formula_is_seen(name, module, old, new):
+    assert law_broken(name, mutant(module, old, new))
+
+
+@pytest.mark.parametrize(("name", "module"), MUTANTS, ids=lambda v: v if isinstance(v, str) else "")
+def test_the_formulas_as_they_are_hold(name, module):
+    assert law_broken(name, mutant(module, "from __future__", "from __future__")) is None
