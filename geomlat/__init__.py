@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         kl_divergence_vjp,
     )
     from geomlat.grad import gradcheck
-    from geomlat.manifolds import Euclidean, Hyperboloid, Sphere, Torus
+    from geomlat.manifolds import Euclidean, Hyperboloid, Product, Sphere, Torus
     from geomlat.models import vae
 
 __version__ = "0.1.0"
@@ -63,6 +63,7 @@ _HOMES = {
     "LogNormal": "distributions",
     "Normal": "distributions",
     "PowerSpherical": "distributions",
+    "Product": "manifolds",
     "Sphere": "manifolds",
     "SphericalCauchy": "distributions",
     "SphericalUniform": "distributions",
@@ -82,6 +83,7 @@ __all__ = [
     "LogNormal",
     "Normal",
     "PowerSpherical",
+    "Product",
     "Sphere",
     "SphericalCauchy",
     "SphericalUniform",

@@ -9,14 +9,20 @@ from geomlat.manifolds.base import Manifold
 from geomlat.manifolds.euclidean import Euclidean
 from geomlat.manifolds.hyperboloid import Hyperboloid
 from geomlat.manifolds.mean import MeanStatus
+from geomlat.manifolds.product import Product
 from geomlat.manifolds.sphere import Sphere
 from geomlat.manifolds.torus import Torus
 
 MANIFOLDS: dict[str, tuple[Manifold, ...]] = {
     "Euclidean": (Euclidean(1), Euclidean(3)),
     "Hyperboloid": (Hyperboloid(1, -10.0), Hyperboloid(5, -1e-3), Hyperboloid(2)),
+    "Product": (
+        Product(Sphere(2)),
+        Product(Euclidean(1), Hyperboloid(2), scales=(3.0, 0.5)),
+        Product(Sphere(2), Euclidean(2), Torus(1), scales=(0.5, 1.0, 2.0)),
+    ),
     "Sphere": (Sphere(0), Sphere(1), Sphere(2), Sphere(6)),
     "Torus": (Torus(1), Torus(3)),
 }
 
-__all__ = ["MANIFOLDS", "Euclidean", "Hyperboloid", "Manifold", "MeanStatus", "Sphere", "Torus"]
+__all__ = ["MANIFOLDS", "Euclidean", "Hyperboloid", "Manifold", "MeanStatus", "Product", "Sphere", "Torus"]

@@ -9,7 +9,7 @@ import types
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from geomlat.manifolds import embedded, euclidean, flat, sphere, torus
+from geomlat.manifolds import Euclidean, Sphere, Torus, embedded, euclidean, flat, product, sphere, torus
 from geomlat.testing import CALCULUS, LAWS, LawError, check_law
 from geomlat.testing.strategies import cases
 
@@ -65,6 +65,25 @@ EMBEDDED = [
     ("dot(xp, u, v)", "2 * dot(xp, u, v)"),
     ("sum_to(dy[..., None] * v, u.shape)", "sum_to(dy[..., None] * u, u.shape)"),
     ("dr[..., None] * direction", "-dr[..., None] * direction"),
+]
+PRODUCT = [
+    ('"inner": 2', '"inner": 1'),
+    ('"norm": 1', '"norm": 2'),
+    ('"dist": 1', '"dist": 0'),
+    ('"pairwise_dist": 1', '"pairwise_dist": 0'),
+    ('"to_coordinates": 1', '"to_coordinates": 0'),
+    ('"from_coordinates": -1', '"from_coordinates": 0'),
+    ('"egrad_to_rgrad": -2', '"egrad_to_rgrad": -1'),
+    ("return sum(scaled[1:], scaled[0])", "return scaled[0]"),
+    ("self._scaled(name, [dy] * len(values))", "[dy] * len(values)"),
+    ("toward = dy[..., None] * direction", "toward = -dy[..., None] * direction"),
+    (
+        "self._scaled(name, [toward[..., i] for i in range(len(values))])",
+        "[toward[..., i] for i in range(len(values))]",
+    ),
+    ("return self._scaled(name, parts)", "return parts"),
+    ("found.append(add(*parts))", "found.append(parts[0])"),
+    ("rows in blocks], axis=-2)", "rows in blocks[::-1]], axis=-2) + 1"),
 ]
 
 
@@ -123,6 +142,11 @@ def test_a_wrong_flat_rule_is_seen(old, new):
     own = {k: f for k, f in vars(mutant(flat, old, new).Flat).items() if inspect.isfunction(f)}
     kept = {k: f for k, f in own.items() if k not in vars(euclidean.Euclidean)}
     assert breaks_a_law(type("Broken", (euclidean.Euclidean,), kept)(3))
+
+
+@pytest.mark.parametrize(("old", "new"), PRODUCT)
+def test_a_wrong_product_is_seen(old, new):
+    assert breaks_a_law(mutant(product, old, new).Product(Sphere(2), Euclidean(2), Torus(1), scales=(0.5, 3.0, 2.0)))
 
 
 def test_the_formulas_as_they_are_hold():
