@@ -1,4 +1,4 @@
-"""The command ``geomlat``: train, evaluate, sample, plot, data."""
+"""The command ``geomlat``: train, evaluate, sample, plot, data, check."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ from geomlat.cli.parser import make_parser
 
 __all__ = ["main"]
 
-EXTRAS = {"matplotlib", "pooch", "safetensors", "sklearn", "tabulate", "threadpoolctl", "tqdm"}
+EXTRAS = {
+    **dict.fromkeys(("matplotlib", "pooch", "safetensors", "sklearn", "tabulate", "threadpoolctl", "tqdm"), "train"),
+    "hypothesis": "test",
+}
+"""The optional packages and the extra that brings each."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit status: 0, 2 for an error in what was asked, 130 after Ctrl-C.
+    """Run the command line and return the exit status: 0, 1 if a check failed, 2 for an error in what was asked.
+
+    After Ctrl-C it is 130.
 
     What the user can put right is one line on standard error; anything else is a defect and shows its traceback.
     """
@@ -21,19 +27,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         from geomlat.cli.commands import COMMANDS
 
-        COMMANDS[args.command](args)
+        return COMMANDS[args.command](args) or 0
     except KeyboardInterrupt as stop:
         return _complain(str(stop) or "interrupted", 130)
     except ModuleNotFoundError as missing:
         package = (missing.name or "").partition(".")[0]
         if package not in EXTRAS:
             raise
-        return _complain(f"`geomlat {args.command}` needs {package}; run: pip install 'geomlat[train]'", 2)
+        return _complain(f"`geomlat {args.command}` needs {package}; run: pip install 'geomlat[{EXTRAS[package]}]'", 2)
     except Exception as failure:
         if not isinstance(failure, _expected()):
             raise
         return _complain(str(failure), 2)
-    return 0
 
 
 def _expected() -> tuple[type[Exception], ...]:

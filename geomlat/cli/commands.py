@@ -6,6 +6,7 @@ import importlib
 import io
 import time
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,22 @@ def list_data(args: Namespace) -> None:
         print(f"{name:{width}}  {summary}")
 
 
-COMMANDS = {"train": train, "evaluate": evaluate, "sample": sample, "plot": plot, "data": list_data}
+def check(args: Namespace) -> int:
+    """Hold manifolds to their laws; 1 if one fails."""
+    _need("hypothesis", "tabulate")
+    from geomlat.cli import laws
+
+    return laws.check(args.backend, args.manifold, args.examples)
+
+
+COMMANDS: dict[str, Callable[[Namespace], int | None]] = {
+    "train": train,
+    "evaluate": evaluate,
+    "sample": sample,
+    "plot": plot,
+    "data": list_data,
+    "check": check,
+}
 
 
 def _need(*modules: str) -> None:

@@ -38,6 +38,19 @@ downloaded into the cache; every file is checked against its SHA-256. Below GEOM
   earth/earth_latlon_deg.npz (earthquake, flood, fire, volcano: rows of latitude and longitude)
   wordnet/wn30_mammal_closure.csv
 """
+_CHECK = """\
+Hold every manifold to every law of geometry (geomlat.testing): exp and log are inverse, transport is an isometry,
+logdet_exp is the volume of the exponential map, every pullback is the derivative, and so on, on examples aimed at the
+places where formulas break. Prints how many examples each law saw; a failure names the law, the smallest inputs found
+and the error in ulps, and the exit status is 1. The same command sees the same examples.
+"""
+_CHECK_END = """\
+examples:
+  geomlat check
+  geomlat check --manifold Sphere --examples 1000
+  geomlat check --backend torch
+  geomlat check --manifold mypackage.surfaces:Ellipsoid     a manifold, or a class that takes no arguments, of your own
+"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -61,6 +74,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_folder(_command(commands, "plot", "draw the pictures of a run folder again"))
     data = _command(commands, "data", "list the data sets, or fetch one", _DATA)
     data.add_argument("name", nargs="?", metavar="NAME", help="a data set; without it, list them all")
+    _add_check(_command(commands, "check", "hold the manifolds to their laws on this machine", _CHECK, _CHECK_END))
     return parser
 
 
@@ -109,6 +123,27 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     where = parser.add_argument_group("where")
     where.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: a new one below runs/)")
     where.add_argument("--resume", action="store_true", help="continue the run in DIR, or the last one without --out")
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--backend",
+        choices=("numpy", "cupy", "strict", "torch", "jax"),
+        default="numpy",
+        help="the array library (default: numpy), in float64 and float32; strict is array-api-strict",
+    )
+    parser.add_argument(
+        "--manifold",
+        action="append",
+        metavar="NAME",
+        help="a name such as Sphere, or MODULE:NAME; may be repeated (default: all)",
+    )
+    parser.add_argument(
+        "--examples",
+        type=int,
+        metavar="N",
+        help="examples of each law, a tenth of them of the slow ones (default: 25; 5 where no compiled code runs)",
+    )
 
 
 def _widths(text: str) -> tuple[int, ...]:

@@ -59,7 +59,7 @@ def gradcheck(
         The rule, a pure function of its floating array arguments.
     method
         ``"complex"`` for pure array expressions (default tolerance 1e-12) or ``"richardson"`` (1e-8, or ten times the
-        error the extrapolation reports).
+        error the extrapolation reports or the rounding of ``y`` makes).
     step
         First step of the differences, in units of the argument's scale.
 
@@ -83,6 +83,7 @@ def gradcheck(
     worst = 0.0
     for _ in range(directions):
         dy = tuple(gen.standard_normal(np.shape(o)) for o in outputs)
+        size = sum(float(np.sum(np.abs(d * o))) for d, o in zip(dy, outputs, strict=True))
         _, pull = vjp(*args)
         cotangents = pull(tuple(d.copy() for d in dy) if isinstance(y, tuple) else dy[0].copy())
         cotangents = cotangents if isinstance(cotangents, tuple) else (cotangents,)
@@ -103,10 +104,12 @@ def gradcheck(
             if method == "complex":
                 expected, doubt = complex_step(moved, a, v), 0.0
             else:
-                expected, doubt = richardson(moved, a, v, step * float(np.max(np.abs(a), initial=0.0) or 1.0))
+                h = step * float(np.max(np.abs(a), initial=0.0) or 1.0)
+                expected, doubt = richardson(moved, a, v, h)
+                doubt = max(doubt, float(np.finfo(np.float64).eps) * size / h)
             got = 0.0 if da is None else float(np.sum(da * v))
-            size = 0.0 if da is None else float(np.linalg.norm(da) * np.linalg.norm(v))
-            scale = max(abs(float(expected)), abs(got), 0.1 * size, 1e-300)
+            length = 0.0 if da is None else float(np.linalg.norm(da) * np.linalg.norm(v))
+            scale = max(abs(float(expected)), abs(got), 0.1 * length, 1e-300)
             error = abs(got - float(expected)) / scale
             if not error <= max(tolerance, 10 * doubt / scale):
                 msg = f"argument {k}: pull gives {got!r}, {method} {float(expected)!r}, relative error {error:.2e}"

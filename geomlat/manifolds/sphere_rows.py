@@ -16,6 +16,7 @@ from geomlat.backends import kernel, scalar
 TINY = 1e-290
 HUGE = 1e290
 FAR = 0.8
+CLOSE = 0.01
 
 
 @scalar
@@ -136,7 +137,7 @@ def transport_row(i: int, x: Any, y: Any, u: Any, out: Any) -> None:
         w = np.float64(x[a, j]) + np.float64(y[b, j])
         total += w * w
         along += w * np.float64(u[d, j])
-    if total < TINY:
+    if total < CLOSE:  # next to the cut locus w u may be subnormal where neither is
         total, along, scale = 0.0, 0.0, 0.0
         for j in range(m):
             scale = max(scale, abs(np.float64(x[a, j]) + np.float64(y[b, j])))

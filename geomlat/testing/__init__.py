@@ -2,7 +2,8 @@
 
 `geomlat.testing.laws` holds the identities every manifold obeys and `geomlat.testing.calculus` the derivatives, each a
 function that raises `LawError` with the law, the inputs and the error in roundings. `geomlat.testing.strategies` draws
-the inputs with Hypothesis, aimed at the places where formulas break. `geomlat.testing.families` and
+the inputs with Hypothesis, aimed at the places where formulas break; `geomlat.testing.examination.examine` runs all
+laws on a manifold and an array library, as `geomlat check` does. `geomlat.testing.families` and
 `geomlat.testing.sampling` do the same for distributions, integrating over the charts of `geomlat.testing.charts`.
 """
 

@@ -42,9 +42,12 @@ def exp_log_inverse(m: Any, *, x: Array, u: Array) -> None:
 
 
 def log_exp_inverse(m: Any, *, x: Array, y: Array) -> None:
-    """``exp(x, log(x, y)) = y``, at the cut locus too."""
+    """``exp(x, log(x, y)) = y``, at the cut locus too.
+
+    On a hyperboloid both terms of exp are up to ``|x| cosh(d)`` large, and ``cosh(d)`` up to ``2 |x| |y|``.
+    """
     back = nearest(m, m.exp(x, m.log(x, y)), y)
-    require("log_exp_inverse", m, back, _all(m, y, x), _wide(m, x, y), LIMIT, x=x, y=y)
+    require("log_exp_inverse", m, back, _all(m, y, x), _wide(m, x, x, y), LIMIT, x=x, y=y)
 
 
 def log_is_tangent(m: Any, *, x: Array, y: Array) -> None:

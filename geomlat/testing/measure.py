@@ -61,7 +61,7 @@ def require(law: str, manifold: Any, got: Array, expected: Array, scale: Array, 
     where = np.unravel_index(int(np.argmax(np.where(np.isnan(error), np.inf, error))), error.shape)
     both = f"{host(got)[where]!r}, not {np.broadcast_to(host(expected), error.shape)[where]!r}"
     at = f" at index {tuple(map(int, where))}" if where else ""
-    fail(law, manifold, f"{both}{at}: off by {worst:.3g} roundings, {limit:g} are allowed", **inputs)
+    fail(law, manifold, f"{both}{at}: off by {worst:.3g} roundings (ulps), {limit:g} are allowed", **inputs)
 
 
 def fail(law: str, manifold: Any, what: str, **inputs: Array) -> None:
@@ -74,6 +74,11 @@ def fail(law: str, manifold: Any, what: str, **inputs: Array) -> None:
 
 
 def check_law(law: Callable[..., None], manifold: Any, case: Mapping[str, Array]) -> None:
-    """Call ``law(manifold, ...)`` with the inputs it names, taken from a case of `strategies.cases`."""
-    names = [n for n, p in inspect.signature(law).parameters.items() if p.kind is p.KEYWORD_ONLY]
-    law(manifold, **{n: case[n] for n in names})
+    """Call ``law(manifold, ...)`` with the inputs it names, or all if it names none, of a `strategies.cases` case."""
+    law(manifold, **(inputs_of(law, case) or case))
+
+
+def inputs_of(law: Callable[..., None], case: Mapping[str, Array]) -> dict[str, Array]:
+    """The inputs that a law names."""
+    parameters = inspect.signature(law).parameters.values()
+    return {p.name: case[p.name] for p in parameters if p.kind is p.KEYWORD_ONLY}

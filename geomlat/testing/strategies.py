@@ -1,8 +1,9 @@
 """Hypothesis strategies for manifolds, aimed at the places where formulas break.
 
 They use nothing of a manifold but its public methods, so that they work on one of your own. Points are random or lie on
-an axis; lengths are log-uniform from 1e-300, zero, or end at, just before or just past the injectivity radius; batches
-are single, empty or nested. Everything is drawn in float64 and rounded to the dtype.
+an axis; lengths are ordinary, log-uniform from 1e-300, zero, or end at, just before or just past the injectivity
+radius, and differ within a batch; batches are single, empty or nested. Everything is drawn in float64 and rounded to
+the dtype.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ FAR = 5.0
 
 
 def shapes() -> st.SearchStrategy[tuple[int, ...]]:
-    """Batch shapes: none, one, several, empty, nested."""
-    return st.sampled_from(SHAPES)
+    """Batch shapes: none, one, several, nested and, half as often each, empty."""
+    return st.sampled_from((*SHAPES, *(shape for shape in SHAPES if 0 not in shape)))
 
 
 @st.composite  # type: ignore[untyped-decorator]
@@ -36,31 +37,41 @@ def points(draw: st.DrawFn, manifold: Any, shape: tuple[int, ...] = (), dtype: A
 
 
 @st.composite  # type: ignore[untyped-decorator]
-def lengths(draw: st.DrawFn, manifold: Any, dtype: Any = np.float64, smooth: bool = False) -> Any:
-    """Lengths of tangents; if ``smooth``, only those at which differences can be taken."""
+def lengths(
+    draw: st.DrawFn, manifold: Any, shape: tuple[int, ...] = (), dtype: Any = np.float64, smooth: bool = False
+) -> Any:
+    """Lengths of tangents, one for each element of a batch; if ``smooth``, those at which differences can be taken.
+
+    Hypothesis chooses a scale (ordinary, log-uniform, one of the special lengths, or a mixture of them all) and a seed:
+    numbers that it draws one by one are mostly 0 or equal to the last ones.
+    """
     top = min(manifold.injectivity_radius, FAR)
+    gen = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    ordinary = top * gen.uniform(0.2 if smooth else 0.02, 0.8 if smooth else 0.98, shape)
     if smooth:
-        return draw(st.floats(0.2, 0.8)) * top
+        return ordinary
     least = -300.0 if dtype == np.float64 else -36.0
     specials = [0.0, 10.0**least]
     if math.isfinite(manifold.injectivity_radius):
         specials += [top * (1 - 10.0**-k) for k in (1, 3, 6, 9, 12)] + [top, top * (1 + 1e-9)]
-    return draw(st.one_of(st.sampled_from(specials), st.floats(least, math.log10(top)).map(lambda e: 10.0**e)))
+    kinds = ordinary, 10.0 ** gen.uniform(least, math.log10(top), shape), gen.choice(specials, shape)
+    chosen = draw(st.sampled_from((0, 1, 2, 3)))
+    return np.choose(gen.integers(0, 3, shape), kinds) if chosen == 3 else kinds[chosen]
 
 
 @st.composite  # type: ignore[untyped-decorator]
 def coordinates(
     draw: st.DrawFn, manifold: Any, shape: tuple[int, ...] = (), dtype: Any = np.float64, smooth: bool = False
 ) -> np.ndarray:
-    """Coordinates of tangents of one drawn length: in a random direction or along an axis of the frame."""
+    """Coordinates of tangents of drawn lengths, in random directions or along the axes of the frame."""
     seed, axis = draw(st.integers(0, 2**32 - 1)), draw(st.booleans()) and not smooth
-    length = draw(lengths(manifold, dtype, smooth))
+    size = np.expand_dims(draw(lengths(manifold, shape, dtype, smooth)), -1)
     gen = np.random.default_rng(seed)
     c = gen.standard_normal((*shape, manifold.dim))
     if axis and manifold.dim:
         c = np.eye(manifold.dim)[gen.integers(0, manifold.dim, shape)] * gen.choice([-1.0, 1.0], (*shape, 1))
     norm = np.linalg.norm(c, axis=-1, keepdims=True)
-    return np.asarray(length * (c / np.where(norm > 0, norm, 1.0)), dtype=dtype)
+    return np.asarray(size * (c / np.where(norm > 0, norm, 1.0)), dtype=dtype)
 
 
 @st.composite  # type: ignore[untyped-decorator]

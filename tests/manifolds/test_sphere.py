@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import timeit
 
 import mpmath
@@ -79,6 +80,14 @@ def test_exp_and_transport_against_mpmath(kind):
         m = precise(x) + precise(y)
         moved = v - m * (2 * inner(m, v) / inner(m, m))
         assert error(s.transport(kind(x), kind(y), kind(u)), moved) < 2e-15
+
+
+def test_tiny_tangents_are_transported_past_the_antipode():
+    # Found by 100 examples of transport_has_adjoint: w u was subnormal where neither is, 2e3 roundings were lost.
+    x, w = np.array([0.0, 0.0, 1.0]), np.array([0.0, 1e-300, 0.0])
+    y = Sphere(2).exp(x, np.array([3.0, 4.0, 0.0]) * (math.pi - 1e-11) / 5)
+    m = (x + y) / np.linalg.norm(x + y)
+    np.testing.assert_allclose(Sphere(2).transport(x, y, w), w - 2 * (m @ w) * m, rtol=1e-13)
 
 
 def test_tiny_tangents_are_not_lost():
