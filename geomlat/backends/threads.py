@@ -42,8 +42,22 @@ def thread_limit(threads: int | None) -> Iterator[None]:
         _limit.reset(before)
 
 
+@contextmanager
+def one_blas_thread() -> Iterator[bool]:
+    """BLAS on one thread, for parts that call it themselves; gives False, and does nothing, without threadpoolctl."""
+    controller = _controller()
+    if controller is None:
+        yield False
+        return
+    with controller.limit(limits=1, user_api="blas"):
+        yield True
+
+
 def in_parts(loop: Callable[..., None], n: int, *arrays: Any) -> None:
-    """``loop(low, high, *arrays)`` over parts of ``0 .. n - 1`` on up to `thread_count` threads."""
+    """``loop(low, high, *arrays)`` over parts of ``0 .. n - 1`` on up to `thread_count` threads.
+
+    Loops inside a part use the one thread it runs on.
+    """
     threads = min(thread_count(), n)
     if threads <= 1:
         loop(0, n, *arrays)
@@ -52,12 +66,16 @@ def in_parts(loop: Callable[..., None], n: int, *arrays: Any) -> None:
     waiting = deque((k * n // parts, (k + 1) * n // parts) for k in range(parts))
 
     def work() -> None:
-        while waiting:
-            try:
-                low, high = waiting.popleft()
-            except IndexError:
-                return
-            loop(low, high, *arrays)
+        before = _limit.set(1)
+        try:
+            while waiting:
+                try:
+                    low, high = waiting.popleft()
+                except IndexError:
+                    return
+                loop(low, high, *arrays)
+        finally:
+            _limit.reset(before)
 
     helpers = [_pool(os.getpid()).submit(work) for _ in range(threads - 1)]
     try:
@@ -75,6 +93,16 @@ def _pool(process: int) -> ThreadPoolExecutor:
     from numba import config
 
     return ThreadPoolExecutor(max(int(config.NUMBA_NUM_THREADS) - 1, 1), thread_name_prefix="geomlat")
+
+
+@cache
+def _controller() -> Any:
+    # Finding the loaded libraries takes milliseconds; NumPy's BLAS is there from the start.
+    try:
+        from threadpoolctl import ThreadpoolController
+    except ImportError:
+        return None
+    return ThreadpoolController()
 
 
 def _blas_limit(threads: int) -> AbstractContextManager[object]:

@@ -11,6 +11,7 @@ from geomlat.distributions.normal import Normal
 from geomlat.distributions.power_spherical import PowerSpherical
 from geomlat.distributions.spherical_cauchy import SphericalCauchy, cauchy_uniform
 from geomlat.distributions.spherical_uniform import SphericalUniform
+from geomlat.distributions.vmf_mixture import VonMisesFisherMixture
 from geomlat.distributions.von_mises import VonMises
 from geomlat.distributions.von_mises_fisher import VonMisesFisher
 from geomlat.distributions.wrapped_normal import WrappedNormal
@@ -23,6 +24,7 @@ __all__ = [
     "SphericalUniform",
     "VonMises",
     "VonMisesFisher",
+    "VonMisesFisherMixture",
     "WrappedNormal",
     "cauchy_uniform",
     "kl_divergence",

@@ -97,6 +97,14 @@ def _power_spherical() -> None:
         q.log_prob_vjp(z)[1](np.ones((3, 2)))
 
 
+def _von_mises_fisher_mixture() -> None:
+    from geomlat.distributions import VonMisesFisherMixture
+
+    x = np.concatenate([np.eye(3), -np.eye(3), np.eye(3)])
+    for dtype in (np.float32, np.float64):
+        VonMisesFisherMixture(2, max_kappa=50.0, rng=0).fit(x.astype(dtype)).predict(x.astype(dtype))
+
+
 def _binarise() -> None:
     from geomlat.data.binarise import binarise
 
@@ -111,7 +119,16 @@ def _adam() -> None:
     optimizer.update(theta, np.arange(3.0), optimizer.init(theta))
 
 
-CALLS: list[Callable[[], None]] = [_draws, _sphere, _torus, _von_mises_fisher, _power_spherical, _binarise, _adam]
+CALLS: list[Callable[[], None]] = [
+    _draws,
+    _sphere,
+    _torus,
+    _von_mises_fisher,
+    _power_spherical,
+    _von_mises_fisher_mixture,
+    _binarise,
+    _adam,
+]
 
 
 @contextlib.contextmanager
