@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from geomlat.models import config as _config
 from geomlat.models.autoencoder import Autoencoder
 from geomlat.models.latents import GaussianLatent, VonMisesFisherLatent
 from geomlat.models.latents import latent as _latent
@@ -22,6 +21,7 @@ from geomlat.models.priors import Fixed
 from geomlat.models.rate import rate_vjp
 from geomlat.models.vae import VAE, Posterior
 from geomlat.nn import MLP, Dense
+from geomlat.nn import config as _config
 from geomlat.train import load_checkpoint
 from geomlat.train.settings import at_least
 

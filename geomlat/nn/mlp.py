@@ -9,7 +9,7 @@ from typing import Any
 
 from geomlat.grad import Params
 from geomlat.nn.dense import Dense
-from geomlat.nn.layer import Layer
+from geomlat.nn.layer import Initialiser, Layer
 
 Array = Any
 
@@ -26,6 +26,8 @@ class MLP(Layer):
         After every layer but the last.
     final
         After the last layer; None leaves it affine.
+    last_init
+        Initialiser of the last layer's weight, such as `geomlat.nn.zeros` for a map that starts constant.
 
     Raises
     ------
@@ -36,6 +38,7 @@ class MLP(Layer):
     sizes: Sequence[int]
     activation: str | None = "relu"
     final: str | None = field(default=None, kw_only=True)
+    last_init: Initialiser | None = field(default=None, kw_only=True)
     layers: tuple[Dense, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -44,7 +47,9 @@ class MLP(Layer):
             msg = f"MLP needs at least an input and an output width, got sizes={sizes}"
             raise ValueError(msg)
         names = [self.activation] * (len(sizes) - 2) + [self.final]
-        layers = tuple(Dense(n, m, name) for (n, m), name in zip(pairwise(sizes), names, strict=True))
+        inits = [None] * (len(sizes) - 2) + [self.last_init]
+        widths = pairwise(sizes)
+        layers = tuple(Dense(n, m, f, init) for (n, m), f, init in zip(widths, names, inits, strict=True))
         object.__setattr__(self, "sizes", sizes)
         object.__setattr__(self, "layers", layers)
 

@@ -1,0 +1,130 @@
+"""Couplings: some coordinates are kept and decide how the others are moved (Dinh, Krueger, Bengio 2015; Dinh,
+Sohl-Dickstein, Bengio 2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from geomlat.backends import namespace
+from geomlat.flows.elementwise import Affine, ElementMap, Shift
+from geomlat.flows.transform import Moved, Pull, Transform, dense
+from geomlat.grad import Params
+from geomlat.nn import MLP
+from geomlat.nn.initialisers import zeros
+
+Array = Any
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Coupling(Transform):
+    """The kept coordinates (and the context) feed a network whose output moves each of the others by a monotone map.
+
+    Parameters
+    ----------
+    dim
+        Coordinates.
+    hidden
+        Widths of the network's hidden layers.
+    keep
+        The coordinates kept; None keeps the first half, and ``flip=True`` the others of those named.
+    context
+        Features of the context, 0 for none.
+    activation
+        Of the network, whose last layer starts at zero, so that the transform starts as the identity.
+
+    Raises
+    ------
+    ValueError
+        If ``keep`` does not leave at least one coordinate of each kind.
+    """
+
+    dim: int
+    hidden: Sequence[int] = (64,)
+    keep: Sequence[int] | None = None
+    flip: bool = False
+    context: int = 0
+    activation: str = "relu"
+    network: MLP = field(init=False, repr=False)
+    kept: tuple[int, ...] = field(init=False, repr=False)
+    moved: tuple[int, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        keep = range(self.dim // 2) if self.keep is None else self.keep
+        others = [j for j in range(self.dim) if j not in set(keep)]
+        kept, moved = (others, sorted(keep)) if self.flip else (sorted(keep), others)
+        if not kept or not moved or not set(kept) <= set(range(self.dim)):
+            msg = f"a coupling of {self.dim} coordinates keeps some of them and moves some, got keep={self.keep}"
+            raise ValueError(msg)
+        widths = (len(kept) + self.context, *self.hidden, len(moved) * self.map.width)
+        object.__setattr__(self, "kept", tuple(kept))
+        object.__setattr__(self, "moved", tuple(moved))
+        object.__setattr__(self, "hidden", tuple(self.hidden))
+        object.__setattr__(self, "network", MLP(widths, self.activation, last_init=zeros))
+
+    @property
+    def map(self) -> ElementMap:
+        """What moves a coordinate."""
+        raise NotImplementedError
+
+    def forward_vjp(self, p: Params, x: Array, context: Array | None = None) -> tuple[Moved, Pull]:
+        """``(y, logdet)`` and its pullback."""
+        return self._move(p, x, context, self.map.forward_vjp)
+
+    def inverse_vjp(self, p: Params, y: Array, context: Array | None = None) -> tuple[Moved, Pull]:
+        """``(x, logdet)`` and its pullback."""
+        return self._move(p, y, context, self.map.inverse_vjp)
+
+    def _move(self, p: Params, x: Array, context: Array | None, move: Any) -> tuple[Moved, Pull]:
+        xp, n_kept, n_moved = namespace(x, p.vector), len(self.kept), len(self.moved)
+        kept, moving = _taken(xp, x, self.kept), _taken(xp, x, self.moved)
+        seen = kept if context is None else xp.concat((kept, context), axis=-1)
+        h, pull_network = self.network.vjp(p, seen)
+        (moved, logdets), pull_move = move(xp.reshape(h, (*h.shape[:-1], n_moved, self.map.width)), moving)
+
+        def pull(cotangent: tuple[Array | None, Array | None], g: Params) -> tuple[Array, Array | None]:
+            dy, dlogdet = dense(cotangent[0], x), dense(cotangent[1], logdets[..., 0])
+            dh, dmoving = pull_move(_taken(xp, dy, self.moved), dlogdet[..., None] + xp.zeros_like(logdets))
+            dseen = pull_network(xp.reshape(dh, h.shape), g)
+            dkept = _taken(xp, dy, self.kept) + dseen[..., :n_kept]
+            return self._merged(xp, dkept, dmoving), None if context is None else dseen[..., n_kept:]
+
+        return (self._merged(xp, kept, moved), xp.sum(logdets, axis=-1)), pull
+
+    def _merged(self, xp: Any, kept: Array, moved: Array) -> Array:
+        order = self.kept + self.moved
+        both = xp.concat((kept, moved), axis=-1)
+        return _taken(xp, both, tuple(order.index(j) for j in range(self.dim)))
+
+
+def _taken(xp: Any, x: Array, columns: tuple[int, ...]) -> Array:
+    first = columns[0]
+    if columns == tuple(range(first, first + len(columns))):
+        return x[..., first : first + len(columns)]
+    return xp.take(x, xp.asarray(columns), axis=-1)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AffineCoupling(Coupling):
+    """RealNVP's coupling: a scale with bounded, smooth logarithm and a shift.
+
+    The log-determinant counts the moved coordinates only. Dinh, Sohl-Dickstein, Bengio (2017), eq. 7.
+    """
+
+    bound: float = 3.0
+
+    @property
+    def map(self) -> Affine:
+        """Scale and shift."""
+        return Affine(self.bound)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AdditiveCoupling(Coupling):
+    """NICE's coupling: a shift, so that volumes are kept. Dinh, Krueger, Bengio (2015), eq. 4."""
+
+    @property
+    def map(self) -> Shift:
+        """A shift."""
+        return Shift()

@@ -1,0 +1,192 @@
+"""The laws of transforms: inverse both ways, log-determinant against a Jacobian, pullbacks, identity at init."""
+
+import numpy as np
+import pytest
+
+from geomlat.flows import (
+    ActNorm,
+    AdditiveCoupling,
+    AffineCoupling,
+    Autoregressive,
+    Chain,
+    Inverse,
+    InvertibleLinear,
+    Permutation,
+    RationalQuadratic,
+    SplineCoupling,
+)
+from geomlat.grad import gradcheck, richardson
+
+TRANSFORMS = {
+    "affine": AffineCoupling(dim=3, hidden=(5,), activation="tanh"),
+    "affine-flipped": AffineCoupling(dim=3, hidden=(5,), flip=True, activation="tanh"),
+    "affine-kept": AffineCoupling(dim=4, hidden=(5, 4), keep=(0, 2), activation="tanh"),
+    "affine-context": AffineCoupling(dim=3, hidden=(5,), context=2, activation="tanh"),
+    "additive": AdditiveCoupling(dim=3, hidden=(5,), activation="tanh"),
+    "spline": SplineCoupling(dim=3, hidden=(5,), bins=4, activation="tanh"),
+    "spline-context": SplineCoupling(dim=2, hidden=(4,), bins=5, bound=2.0, context=1, activation="tanh"),
+    "chain": Chain(
+        (
+            AffineCoupling(dim=3, hidden=(4,), activation="tanh"),
+            SplineCoupling(dim=3, hidden=(4,), bins=4, flip=True, activation="tanh"),
+            AdditiveCoupling(dim=3, hidden=(4,), keep=(1,), activation="tanh"),
+        )
+    ),
+    "autoregressive": Autoregressive(dim=4, hidden=(7, 6), activation="tanh"),
+    "autoregressive-spline": Autoregressive(dim=3, hidden=(6,), activation="tanh", map=RationalQuadratic(4)),
+    "autoregressive-context": Autoregressive(dim=3, hidden=(6,), context=2, activation="tanh"),
+    "autoregressive-1": Autoregressive(dim=1, hidden=(6,), context=1, activation="tanh"),
+    "linear": InvertibleLinear(3),
+    "act-norm": ActNorm(3),
+    "permutation": Permutation((2, 0, 3, 1)),
+    "inverse": Inverse(SplineCoupling(dim=3, hidden=(5,), bins=4, activation="tanh")),
+}
+every = pytest.mark.parametrize("name", TRANSFORMS)
+ways = pytest.mark.parametrize("way", ["forward", "inverse"])
+
+
+def context_width(transform):
+    if isinstance(transform, Chain):
+        return max(context_width(t) for t in transform.transforms)
+    return getattr(transform, "context", 0)
+
+
+def case(name, n=6, seed=0, scale=1.0):
+    transform, gen = TRANSFORMS[name], np.random.default_rng(seed)
+    theta = scale * gen.standard_normal(transform.layout.size)
+    c = context_width(transform)
+    context = gen.standard_normal((n, c)) if c else None
+    return transform, theta, gen.standard_normal((n, transform.dim)), context
+
+
+def jacobian(move, p, x, context):
+    basis = np.eye(x.shape[-1])
+    return np.stack([richardson(lambda t: move(p, t, context)[0], x, e)[0] for e in basis], axis=-1)
+
+
+@every
+@ways
+@pytest.mark.parametrize("scale", [0.5, 1.0, 3.0])
+def test_inverse_both_ways(name, way, scale):
+    transform, theta, x, context = case(name, n=50, scale=scale)
+    p = transform.view(theta)
+    there, back = (transform.forward, transform.inverse) if way == "forward" else (transform.inverse, transform.forward)
+    y, logdet = there(p, x, context)
+    again, other = back(p, y.copy(), context)
+    condition = np.linalg.cond(jacobian(there, p, x, context))
+    assert not np.allclose(y, x)
+    assert (np.abs(again - x).max(-1) <= np.maximum(1e-10, 1e-12 * condition)).all()
+    assert (np.abs(other + logdet) <= np.maximum(1e-10, 1e-12 * condition)).all()
+
+
+@every
+@ways
+def test_logdet_is_that_of_the_jacobian(name, way):
+    transform, theta, x, context = case(name)
+    p, move = transform.view(theta), getattr(transform, way)
+    expected = np.linalg.slogdet(jacobian(move, p, x, context))[1]
+    np.testing.assert_allclose(move(p, x, context)[1], expected, rtol=0, atol=1e-8)
+
+
+@every
+@ways
+def test_pullbacks(name, way):
+    transform, theta, x, context = case(name)
+    rule_of = getattr(transform, f"{way}_vjp")
+
+    def rule(theta, x, *context):
+        y, pull = rule_of(transform.view(theta), x, *context)
+
+        def pull_all(cotangent):
+            g = np.zeros_like(theta)
+            dx, dcontext = pull(cotangent, transform.view(g))
+            return (g, dx, dcontext) if context else (g, dx)
+
+        return y, pull_all
+
+    if not theta.size:
+        theta = np.zeros(0)
+    gradcheck(rule, theta, x, *([] if context is None else [context]), step=1e-3)
+
+
+@every
+@ways
+def test_pullbacks_accept_none_and_accumulate(name, way):
+    transform, theta, x, context = case(name)
+    (y, logdet), pull = getattr(transform, f"{way}_vjp")(transform.view(theta), x, context)
+    gen = np.random.default_rng(1)
+    dy, dl = gen.standard_normal(y.shape), gen.standard_normal(logdet.shape)
+    whole, parts = np.zeros_like(theta), np.zeros_like(theta)
+    dx = pull((dy, dl), transform.view(whole))[0]
+    halves = [pull(c, transform.view(parts))[0] for c in ((dy, None), (None, dl))]
+    np.testing.assert_allclose(halves[0] + halves[1], dx, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(parts, whole, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", sorted(set(TRANSFORMS) - {"permutation"}))
+def test_identity_at_init(name):
+    transform = TRANSFORMS[name]
+    x = np.random.default_rng(0).standard_normal((20, transform.dim))
+    context = np.ones((20, context_width(transform))) if context_width(transform) else None
+    y, logdet = transform.forward(transform.view(transform.init(rng=0)), x, context)
+    np.testing.assert_allclose(y, x, rtol=1e-14, atol=1e-14)
+    np.testing.assert_allclose(logdet, 0.0, atol=1e-14)
+
+
+@every
+def test_float32_and_batches(name):
+    transform, theta, x, context = case(name)
+    theta32, x32 = theta.astype(np.float32), x.astype(np.float32)
+    context32 = None if context is None else context.astype(np.float32)
+    (y, logdet), pull = transform.forward_vjp(transform.view(theta32), x32, context32)
+    g = np.zeros_like(theta32)
+    dx, dcontext = pull((np.ones_like(y), np.ones_like(logdet)), transform.view(g))
+    assert {a.dtype for a in (y, logdet, dx, g)} == {np.dtype(np.float32)}
+    assert dcontext is None or dcontext.dtype == np.float32
+    wide, _ = transform.forward(transform.view(theta), x, context)
+    np.testing.assert_allclose(y, wide, rtol=1e-4, atol=1e-4)
+    one = None if context is None else context[2]
+    row, _ = transform.forward(transform.view(theta), x[2], one)
+    np.testing.assert_allclose(row, wide[2], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("make", [AffineCoupling, AdditiveCoupling, SplineCoupling])
+def test_couplings_need_both_kinds_of_coordinates(make):
+    for keep in ((), (0, 1), (2,)):
+        with pytest.raises(ValueError, match="keeps some of them and moves some"):
+            make(dim=2, keep=keep)
+
+
+def test_chains_need_one_dimension():
+    with pytest.raises(ValueError, match=r"one dimension, got \[2, 3\]"):
+        Chain((AffineCoupling(dim=2), AffineCoupling(dim=3)))
+
+
+def test_an_output_sees_only_the_coordinates_before_it():
+    transform, theta, x, _ = case("autoregressive")
+    p = transform.view(theta)
+    for j in range(transform.dim):
+        moved = x.copy()
+        moved[:, j] += 1.0
+        change = np.abs(transform.inverse(p, moved)[0] - transform.inverse(p, x)[0])
+        assert (change[:, :j] == 0.0).all()
+        assert (change[:, j:] > 0.0).all()
+
+
+def test_act_norm_from_data():
+    norm, gen = ActNorm(3), np.random.default_rng(0)
+    theta, y = norm.init(rng=0), 5.0 + gen.standard_normal((1000, 3)) * [1.0, 0.1, 30.0]
+    x = norm.initialise(norm.view(theta), y)
+    np.testing.assert_allclose(x.mean(0), 0.0, atol=1e-12)
+    np.testing.assert_allclose(x.std(0), 1.0, rtol=1e-12)
+    with pytest.raises(ValueError, match="constant"):
+        norm.initialise(norm.view(theta), np.ones((5, 3)))
+
+
+def test_permutations():
+    y, _ = Permutation.reversal(3).forward(None, np.arange(3.0))
+    assert y.tolist() == [2.0, 1.0, 0.0]
+    with pytest.raises(ValueError, match="once"):
+        Permutation((0, 0, 1))
+    with pytest.raises(ValueError, match="dimension"):
+        InvertibleLinear(0)
