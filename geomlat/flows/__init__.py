@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from geomlat.flows.autoregressive import Autoregressive
+from geomlat.flows.circular import CircularSpline, Moebius
 from geomlat.flows.coupling import AdditiveCoupling, AffineCoupling, Coupling
+from geomlat.flows.flow import Flow, coupling_flow
 from geomlat.flows.linear import ActNorm, InvertibleLinear, Permutation
 from geomlat.flows.spline import RationalQuadratic, SplineCoupling
 from geomlat.flows.transform import Chain, Inverse, Transform
@@ -14,11 +16,15 @@ __all__ = [
     "AffineCoupling",
     "Autoregressive",
     "Chain",
+    "CircularSpline",
     "Coupling",
+    "Flow",
     "Inverse",
     "InvertibleLinear",
+    "Moebius",
     "Permutation",
     "RationalQuadratic",
     "SplineCoupling",
     "Transform",
+    "coupling_flow",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from geomlat.backends import namespace
 from geomlat.flows.elementwise import Affine, ElementMap, Shift
@@ -40,6 +40,8 @@ class Coupling(Transform):
         If ``keep`` does not leave at least one coordinate of each kind.
     """
 
+    periodic: ClassVar[bool] = False
+
     dim: int
     hidden: Sequence[int] = (64,)
     keep: Sequence[int] | None = None
@@ -54,10 +56,11 @@ class Coupling(Transform):
         keep = range(self.dim // 2) if self.keep is None else self.keep
         others = [j for j in range(self.dim) if j not in set(keep)]
         kept, moved = (others, sorted(keep)) if self.flip else (sorted(keep), others)
-        if not kept or not moved or not set(kept) <= set(range(self.dim)):
+        if not moved or not (kept or self.periodic) or not set(kept) <= set(range(self.dim)):
             msg = f"a coupling of {self.dim} coordinates keeps some of them and moves some, got keep={self.keep}"
             raise ValueError(msg)
-        widths = (len(kept) + self.context, *self.hidden, len(moved) * self.map.width)
+        seen = len(kept) * (2 if self.periodic else 1) + self.context
+        widths = (*((seen, *self.hidden) if seen else (1,)), len(moved) * self.map.width)
         object.__setattr__(self, "kept", tuple(kept))
         object.__setattr__(self, "moved", tuple(moved))
         object.__setattr__(self, "hidden", tuple(self.hidden))
@@ -77,20 +80,35 @@ class Coupling(Transform):
         return self._move(p, y, context, self.map.inverse_vjp)
 
     def _move(self, p: Params, x: Array, context: Array | None, move: Any) -> tuple[Moved, Pull]:
-        xp, n_kept, n_moved = namespace(x, p.vector), len(self.kept), len(self.moved)
+        xp, n_moved = namespace(x, p.vector), len(self.moved)
         kept, moving = _taken(xp, x, self.kept), _taken(xp, x, self.moved)
-        seen = kept if context is None else xp.concat((kept, context), axis=-1)
-        h, pull_network = self.network.vjp(p, seen)
+        h, pull_network = self._decide(xp, p, kept, moving, context)
         (moved, logdets), pull_move = move(xp.reshape(h, (*h.shape[:-1], n_moved, self.map.width)), moving)
 
         def pull(cotangent: tuple[Array | None, Array | None], g: Params) -> tuple[Array, Array | None]:
             dy, dlogdet = dense(cotangent[0], x), dense(cotangent[1], logdets[..., 0])
             dh, dmoving = pull_move(_taken(xp, dy, self.moved), dlogdet[..., None] + xp.zeros_like(logdets))
-            dseen = pull_network(xp.reshape(dh, h.shape), g)
-            dkept = _taken(xp, dy, self.kept) + dseen[..., :n_kept]
-            return self._merged(xp, dkept, dmoving), None if context is None else dseen[..., n_kept:]
+            dkept, dcontext = pull_network(xp.reshape(dh, h.shape), g)
+            return self._merged(xp, _taken(xp, dy, self.kept) + dkept, dmoving), dcontext
 
         return (self._merged(xp, kept, moved), xp.sum(logdets, axis=-1)), pull
+
+    def _decide(self, xp: Any, p: Params, kept: Array, moving: Array, context: Array | None) -> tuple[Array, Any]:
+        features = [xp.cos(kept), xp.sin(kept)] if self.periodic else [kept]
+        features += [] if context is None else [context]
+        if not self.kept and context is None:
+            features = [xp.ones_like(moving[..., :1])]
+        h, pull_network = self.network.vjp(p, xp.concat(features, axis=-1))
+        n = len(self.kept)
+
+        def pull(dh: Array, g: Params) -> tuple[Array, Array | None]:
+            dseen = pull_network(dh, g)
+            if not self.periodic:
+                return dseen[..., :n], None if context is None else dseen[..., n:]
+            dkept = features[0][..., :n] * dseen[..., n : 2 * n] - xp.sin(kept) * dseen[..., :n]
+            return dkept, None if context is None else dseen[..., 2 * n :]
+
+        return h, pull
 
     def _merged(self, xp: Any, kept: Array, moved: Array) -> Array:
         order = self.kept + self.moved
@@ -99,7 +117,7 @@ class Coupling(Transform):
 
 
 def _taken(xp: Any, x: Array, columns: tuple[int, ...]) -> Array:
-    first = columns[0]
+    first = columns[0] if columns else 0
     if columns == tuple(range(first, first + len(columns))):
         return x[..., first : first + len(columns)]
     return xp.take(x, xp.asarray(columns), axis=-1)

@@ -134,12 +134,17 @@ def spline_value(xi: float, w: float, height: float, d0: float, d1: float) -> tu
 
 @scalar
 def spline_solve(t: float, w: float, height: float, d0: float, d1: float) -> float:
-    """The xi of ``y - y_k = t``, by the root without cancellation. Durkan et al. (2019), eq. 29."""
+    """The xi of ``y - y_k = t``: Durkan et al. (2019), eq. 29, then a step of Newton's method.
+
+    With steep ends on a flat bin the discriminant cancels to some 1e-10 of its terms.
+    """
     s = height / w
     r = d0 + d1 - 2.0 * s
     a, b, c = height * (s - d0) + t * r, height * d0 - t * r, -s * t
     xi = -2.0 * c / (b + math.sqrt(max(b * b - 4.0 * a * c, 0.0)))
-    return min(max(xi, 0.0), 1.0)
+    xi = min(max(xi, 0.0), 1.0)
+    rise, log_slope = spline_value(xi, w, height, d0, d1)
+    return min(max(xi - (rise - t) / (w * math.exp(log_slope)), 0.0), 1.0)
 
 
 @scalar

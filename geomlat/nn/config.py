@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
+import numpy as np
+
 
 def describe(part: Any) -> Any:
     """A model, layer or likelihood as nested dictionaries that JSON can hold, less its derived and default fields."""
@@ -14,6 +16,8 @@ def describe(part: Any) -> Any:
         return {"type": type(part).__name__, **given}
     if isinstance(part, tuple | list):
         return [describe(v) for v in part]
+    if isinstance(part, np.ndarray):
+        return {"type": "array", "values": part.tolist(), "dtype": part.dtype.name}
     if part is None or isinstance(part, bool | int | float | str):
         return part
     msg = (
@@ -34,6 +38,8 @@ def build(config: Any, known: dict[str, type]) -> Any:
         return tuple(build(v, known) for v in config)
     if not isinstance(config, dict):
         return config
+    if config.get("type") == "array":
+        return np.asarray(config["values"], dtype=config["dtype"])
     values = {k: build(v, known) for k, v in config.items() if k != "type"}
     try:
         return known[config["type"]](**values)

@@ -119,6 +119,18 @@ def _adam() -> None:
     optimizer.update(theta, np.arange(3.0), optimizer.init(theta))
 
 
+def _flows() -> None:
+    from geomlat.flows.moebius import MoebiusMixture
+    from geomlat.flows.spline import RationalQuadratic
+
+    x = np.array([-3.0, -0.3, 0.4, 2.5])
+    for moves in (RationalQuadratic(4, 2.0), RationalQuadratic(4, np.pi, circular=True), MoebiusMixture(3)):
+        h = np.cos(np.arange(4.0 * moves.width)).reshape(4, moves.width)
+        for vjp in (moves.forward_vjp, moves.inverse_vjp):
+            (y, logdet), pull = vjp(h, x)
+            pull(y, logdet)
+
+
 CALLS: list[Callable[[], None]] = [
     _draws,
     _sphere,
@@ -128,6 +140,7 @@ CALLS: list[Callable[[], None]] = [
     _von_mises_fisher_mixture,
     _binarise,
     _adam,
+    _flows,
 ]
 
 

@@ -1,0 +1,183 @@
+"""The distribution a flow makes: a base law carried through transforms."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from geomlat.backends import namespace
+from geomlat.distributions import Normal
+from geomlat.flows.coupling import AdditiveCoupling, AffineCoupling
+from geomlat.flows.linear import Permutation
+from geomlat.flows.spline import SplineCoupling
+from geomlat.flows.transform import Chain, Transform
+from geomlat.grad import Params
+from geomlat.train.trainable import Trainable, finite, shaped
+
+Array = Any
+
+
+@dataclass(frozen=True, eq=False)
+class Flow(Trainable):
+    """``x = T(z)`` with z from a base law: ``log p(x) = log base(T^-1 x) + log |det dT^-1/dx|``.
+
+    It is used in two ways. The methods with ``p`` (views of a parameter vector) are pure; ``fit``, ``log_prob`` and
+    ``sample`` are the conveniences that keep a fitted vector.
+
+    Parameters
+    ----------
+    transforms
+        The first is next to the base.
+    base
+        Any law with ``sample(shape, rng=)`` and ``log_prob_vjp``, whose parameters are not trained; None is the
+        standard normal in the dtype of the data.
+    context
+        Features of the context each row comes with, 0 for none.
+
+    References
+    ----------
+    Rezende, Mohamed (2015), eq. 5; Papamakarios, Nalisnick, Rezende, Mohamed, Lakshminarayanan (2021), eq. 1.
+    """
+
+    transforms: Sequence[Transform]
+    base: Any = None
+    context: int = 0
+    chain: Chain = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "transforms", tuple(self.transforms))
+        object.__setattr__(self, "chain", Chain(tuple(self.transforms)))
+
+    @property
+    def dim(self) -> int:
+        """Coordinates of a point."""
+        return self.chain.dim
+
+    @property
+    def n_features(self) -> int:
+        """Columns of the training data: those of a point, then those of its context."""
+        return self.dim + self.context
+
+    def base_like(self, x: Array) -> Any:
+        """The base law, in the dtype of ``x`` if it is the standard normal."""
+        if self.base is not None:
+            return self.base
+        xp = namespace(x)
+        loc = xp.zeros(self.dim, dtype=x.dtype)
+        return Normal(loc, xp.ones_like(loc))
+
+    def log_density_vjp(
+        self, p: Params, x: Array, context: Array | None = None
+    ) -> tuple[Array, Callable[[Array, Params], tuple[Array, Array | None]]]:
+        """``log p(x)`` ``(...)`` at points ``(..., dim)``, and ``pull(dl, g) -> (dx, dcontext)``."""
+        (z, logdet), pull_chain = self.chain.inverse_vjp(p, x, context)
+        log_base, pull_base = self.base_like(x).log_prob_vjp(z)
+
+        def pull(dl: Array, g: Params) -> tuple[Array, Array | None]:
+            return pull_chain((pull_base(dl)[0], dl), g)
+
+        return log_base + logdet, pull
+
+    def rsample_vjp(
+        self, p: Params, noise: Array, context: Array | None = None
+    ) -> tuple[tuple[Array, Array], Callable[..., tuple[Array, Array | None]]]:
+        """``(x, log p(x))`` of base points ``noise`` ``(..., dim)``; ``pull((dx, dl), g) -> (dnoise, dcontext)``."""
+        (x, logdet), pull_chain = self.chain.forward_vjp(p, noise, context)
+        log_base, pull_base = self.base_like(noise).log_prob_vjp(noise)
+
+        def pull(cotangent: tuple[Array | None, Array | None], g: Params) -> tuple[Array, Array | None]:
+            dx, dl = cotangent
+            dnoise, dcontext = pull_chain((dx, None if dl is None else -dl), g)
+            return dnoise if dl is None else dnoise + pull_base(dl)[0], dcontext
+
+        return (x, log_base - logdet), pull
+
+    def loss_vjp(
+        self, theta: Array, x: Array, noise: Any, *, beta: float = 1.0
+    ) -> tuple[Array, Callable[[Params], None]]:
+        """The batch mean of ``-log p(x | context)``, rows as in `n_features`, and ``pull(g)``."""
+        l, pull_density = self.log_density_vjp(self.view(theta), *self._split(x))
+        xp = namespace(l)
+
+        def pull(g: Params) -> None:
+            pull_density(xp.full_like(l, -1.0 / x.shape[0]), g)
+
+        return -xp.mean(l), pull
+
+    def report(self, theta: Array, x: Array, noise: Any) -> dict[str, Array]:
+        """The batch mean of ``-log p(x)`` as ``loss``, in nats."""
+        return {"loss": self.loss_vjp(theta, x, noise)[0]}
+
+    def fit(self, X: Array, y: None = None, *, context: Array | None = None, **settings: Any) -> Flow:
+        """Maximum likelihood on the rows of ``X``, with the ``context`` of each; settings as `geomlat.train.fit`."""
+        shaped("X", X, self.dim)
+        return super().fit(self._joined(X, context), **settings)
+
+    def log_prob(self, X: Array, context: Array | None = None) -> Array:
+        """``log p`` of each row of ``X`` ``(n, dim)`` by the fitted parameters."""
+        rows = self._joined(finite("X", shaped("X", X, self.dim)), context)
+        theta = self.vector()
+        rows = namespace(rows).astype(rows, theta.dtype, copy=False)
+        return self.log_density_vjp(self.view(theta), *self._split(rows))[0]
+
+    def score_samples(self, X: Array, context: Array | None = None) -> Array:
+        """`log_prob`, by the name scikit-learn gives it."""
+        return self.log_prob(X, context)
+
+    def sample(self, n: int = 1, *, rng: Any, context: Array | None = None) -> Array:
+        """``n`` points ``(n, dim)`` by the fitted parameters, for the rows of ``context`` ``(n, context)`` if any."""
+        theta = self.vector()
+        z = self.base_like(theta).sample((n,), rng=rng)
+        return self.chain.forward(self.view(theta), namespace(z).astype(z, theta.dtype, copy=False), context)[0]
+
+    def _split(self, rows: Array) -> tuple[Array, Array | None]:
+        return (rows, None) if not self.context else (rows[:, : self.dim], rows[:, self.dim :])
+
+    def _joined(self, x: Array, context: Array | None) -> Array:
+        if (context is None) != (self.context == 0):
+            given = "none" if context is None else "some"
+            msg = f"this flow takes {self.context} context features of each row, got {given}"
+            raise ValueError(msg)
+        if context is None:
+            return x
+        xp, context = namespace(x), shaped("context", context, self.context)
+        return xp.concat((x, xp.astype(context, x.dtype, copy=False)), axis=-1)
+
+
+_KINDS = {"affine": AffineCoupling, "additive": AdditiveCoupling, "spline": SplineCoupling}
+
+
+def coupling_flow(
+    dim: int,
+    blocks: int = 8,
+    hidden: Sequence[int] = (64,),
+    *,
+    kind: str = "affine",
+    context: int = 0,
+    base: Any = None,
+    **options: Any,
+) -> Flow:
+    """A flow of ``blocks`` couplings that keep the first and the second half in turn; in odd dimensions of three and
+    more a cyclic permutation stands between them, so that every pair of coordinates meets.
+
+    ``kind`` is ``"affine"``, ``"additive"`` or ``"spline"``; ``options`` go to the coupling.
+
+    Raises
+    ------
+    ValueError
+        For an unknown kind, fewer than two coordinates or no block.
+    """
+    if kind not in _KINDS or dim < 2 or blocks < 1:
+        kinds = ", ".join(_KINDS)
+        msg = f"a coupling flow is of kind {kinds}, with dim >= 2 and blocks >= 1; got {kind!r}, {dim}, {blocks}"
+        raise ValueError(msg)
+    transforms: list[Transform] = []
+    for k in range(blocks):
+        transforms.append(_KINDS[kind](dim=dim, hidden=hidden, flip=bool(k % 2), context=context, **options))
+        if dim > 2 and k < blocks - 1:
+            transforms.append(Permutation(tuple(int(j) for j in np.roll(np.arange(dim), math.ceil(dim / 4)))))
+    return Flow(tuple(transforms), base, context)

@@ -1,0 +1,144 @@
+"""Flows as distributions: densities by quadrature, sampling, training, pullbacks."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from geomlat.distributions import Normal
+from geomlat.flows import (
+    AffineCoupling,
+    Autoregressive,
+    CircularSpline,
+    Flow,
+    Moebius,
+    SplineCoupling,
+    coupling_flow,
+)
+from geomlat.grad import gradcheck, gradcheck_vector
+from geomlat.optim import Adam
+
+WIDE = Normal(np.array([0.5, -0.5]), np.array([1.5, 0.7]))
+FLOWS = {
+    "affine": coupling_flow(2, 4, (6,), activation="tanh"),
+    "additive": coupling_flow(2, 4, (6,), kind="additive", activation="tanh"),
+    "spline": coupling_flow(2, 3, (6,), kind="spline", bins=5, activation="tanh"),
+    "autoregressive": Flow((Autoregressive(dim=2, hidden=(6,), activation="tanh"),) * 1, WIDE),
+    "odd": coupling_flow(3, 3, (5,), activation="tanh"),
+}
+every = pytest.mark.parametrize("name", FLOWS)
+
+
+def parameters(flow, seed=0, scale=0.5):
+    return scale * np.random.default_rng(seed).standard_normal(flow.layout.size)
+
+
+@pytest.mark.parametrize("name", sorted(set(FLOWS) - {"odd"}))
+def test_the_density_integrates_to_one(name):
+    flow = FLOWS[name]
+    flow.fitted(parameters(flow, scale=0.3))
+    axis = np.linspace(-12.0, 12.0, 801)
+    grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+    total = np.exp(flow.log_prob(grid)).sum() * (axis[1] - axis[0]) ** 2
+    assert total == pytest.approx(1.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("kind", [CircularSpline, Moebius])
+def test_a_density_on_the_torus_integrates_to_one(kind):
+    couplings = tuple(kind(dim=2, hidden=(6,), flip=flip, activation="tanh") for flip in (False, True, False))
+
+    class Uniform:
+        def log_prob_vjp(self, z):
+            return np.full(z.shape[:-1], -2.0 * np.log(2.0 * np.pi)), lambda dl: (np.zeros_like(z),)
+
+    flow = Flow(couplings, Uniform())
+    flow.fitted(parameters(flow, scale=0.3))
+    axis = -np.pi + (np.arange(400) + 0.5) * 2.0 * np.pi / 400
+    grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+    assert np.exp(flow.log_prob(grid)).mean() * 4.0 * np.pi**2 == pytest.approx(1.0, abs=1e-3)
+
+
+@every
+def test_samples_follow_the_density(name):
+    flow = FLOWS[name]
+    theta = parameters(flow)
+    p = flow.view(theta)
+    x = flow.fitted(theta).sample(4000, rng=1)
+    z, _ = flow.chain.inverse(p, x)
+    base = flow.base_like(x)
+    u = (z - base.loc) / base.scale
+    assert min(stats.kstest(u[:, j], "norm").pvalue for j in range(flow.dim)) > 1e-3
+    (again, density), _ = flow.rsample_vjp(p, z)
+    np.testing.assert_allclose(again, x, atol=1e-9)
+    np.testing.assert_allclose(density, flow.log_prob(x), atol=1e-9)
+
+
+@every
+def test_objectives_are_gradchecked(name):
+    flow = FLOWS[name]
+    theta, x = parameters(flow), np.random.default_rng(1).standard_normal((7, flow.dim))
+    gradcheck_vector(
+        lambda t: (lambda loss, pull: (loss, lambda g: pull(flow.view(g))))(*flow.loss_vjp(t, x, None)), theta
+    )
+
+    def sampled(theta, noise):
+        y, pull = flow.rsample_vjp(flow.view(theta), noise)
+
+        def pull_all(cotangent):
+            g = np.zeros_like(theta)
+            return g, pull(cotangent, flow.view(g))[0]
+
+        return y, pull_all
+
+    gradcheck(sampled, theta, x, step=1e-3)
+
+
+def test_fit_learns_a_bent_law():
+    gen = np.random.default_rng(0)
+    x = gen.standard_normal((2000, 2))
+    x[:, 1] = 0.3 * x[:, 1] + x[:, 0] ** 2 - 1.0
+    exact = np.log(2.0 * np.pi) + 1.0 + np.log(0.3)
+    flow = coupling_flow(2, 2, (16,)).fit(x, epochs=40, rng=0, optimizer=Adam(5e-3))
+    assert -flow.log_prob(x).mean() < exact + 0.06
+    assert flow.log_prob(x).dtype == np.float32
+
+
+def test_a_conditional_flow_uses_its_context():
+    gen = np.random.default_rng(0)
+    c = gen.choice([-1.0, 1.0], size=(1000, 1))
+    x = 2.0 * c + 0.3 * gen.standard_normal((1000, 2))
+    flow = coupling_flow(2, 2, (8,), context=1).fit(x, context=c, epochs=30, rng=0)
+    assert flow.log_prob(x, c).mean() > flow.log_prob(x, -c).mean() + 5.0
+    y = flow.sample(500, rng=1, context=np.ones((500, 1), np.float32))
+    assert y.mean() == pytest.approx(2.0, abs=0.1)
+    with pytest.raises(ValueError, match="1 context features"):
+        flow.log_prob(x)
+
+
+def test_runs_resume_and_describe(tmp_path):
+    x = np.random.default_rng(0).standard_normal((100, 2))
+    flow = coupling_flow(2, 2, (4,), base=WIDE)
+    whole = flow.fit(x, epochs=4, rng=0).theta
+    flow.fit(x, epochs=2, rng=0, directory=tmp_path)
+    assert np.array_equal(flow.fit(x, epochs=4, rng=0, directory=tmp_path, resume=True).theta, whole)
+    assert flow.config()["base"]["scale"]["values"] == [1.5, 0.7]
+
+
+def test_mistakes():
+    with pytest.raises(AttributeError, match="not fitted yet"):
+        coupling_flow(2).log_prob(np.zeros((1, 2)))
+    with pytest.raises(ValueError, match="of kind affine"):
+        coupling_flow(2, kind="spiral")
+    with pytest.raises(ValueError, match=r"takes \(n, 2\)"):
+        coupling_flow(2).fit(np.zeros((3, 3)))
+
+
+@pytest.mark.parametrize("coupling", [AffineCoupling, SplineCoupling])
+def test_float32_extremes_stay_finite(coupling):
+    flow = Flow(tuple(coupling(dim=2, hidden=(8,), flip=bool(k % 2)) for k in range(8)))
+    theta = (2.0 * np.random.default_rng(0).standard_normal(flow.layout.size)).astype(np.float32)
+    x = np.array([[0.0, 0.0], [1e-30, -1e-30], [30.0, -30.0]], np.float32)
+    l, pull = flow.log_density_vjp(flow.view(theta), x)
+    g = np.zeros_like(theta)
+    dx, _ = pull(np.ones_like(l), flow.view(g))
+    assert np.isfinite(l).all()
+    assert np.isfinite(dx).all()
