@@ -36,6 +36,7 @@ downloaded into the cache; every file is checked against its SHA-256. Below GEOM
   mnist/{train,t10k}-{images-idx3,labels-idx1}-ubyte.gz
   mnist_binarized/binarized_mnist_packbits.npz (train, valid, test: rows of 98 packed bytes)
   earth/earth_latlon_deg.npz (earthquake, flood, fire, volcano: rows of latitude and longitude)
+  directional/r_circular_datasets.npz (wind: radians)
   wordnet/wn30_mammal_closure.csv
 """
 _CHECK = """\

@@ -9,6 +9,7 @@ from geomlat.data.earth import Points, earth
 from geomlat.data.mnist import mnist, mnist_static
 from geomlat.data.sets import SETS, load
 from geomlat.data.toys import circle
+from geomlat.data.wind import wind
 from geomlat.data.wordnet import Relations, mammals
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "mnist_static",
     "scale",
     "threshold",
+    "wind",
 ]

@@ -46,7 +46,7 @@ class Source:
     sha256
         Of the decoded bytes.
     urls
-        Public addresses, tried in turn.
+        Public addresses, tried in turn; none for data that may not be passed on.
     local
         Its path below GEOMLAT_DATA.
     decode
@@ -114,9 +114,10 @@ def fetch(source: Source, *, cache: Path | None = None, progress: bool | None = 
         else:
             _write(cached, content)
             return content
+    advice = "Connect to the network once, or set" if source.urls else "It is not for download; set"
     msg = (
-        f"cannot get the data file {source.name}; looked at {'; '.join(tried)}. Connect to the network once, or set "
-        f"GEOMLAT_DATA to a folder that holds {source.local}"
+        f"cannot get the data file {source.name}; looked at {'; '.join(tried)}. {advice} GEOMLAT_DATA to a folder that "
+        f"holds {source.local}"
     )
     raise OSError(msg)
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from geomlat.cli import main
-from geomlat.data import Points, Relations, earth, load, mammals
+from geomlat.data import Points, Relations, earth, load, mammals, wind
 from geomlat.data.earth import EARTH, read_degrees
 from geomlat.data.files import read_npz
 from geomlat.data.wordnet import MAMMALS, closure_csv
@@ -123,6 +123,25 @@ def archives() -> dict[str, bytes]:
 @pytest.mark.parametrize("kind", ["zip", "tar"])
 def test_the_closure_is_read_from_wordnets_own_files(kind: str) -> None:
     assert closure_csv(archives()[kind]).decode().split() == ["id1,id2", *PAIRS.split()]
+
+
+def test_wind_directions(real_data: Path) -> None:
+    d = load("wind")
+    assert [x.shape for x in (d.train, d.validation, d.test)] == [(248, 2), (31, 2), (31, 2)]
+    assert d.manifold == Sphere(1)
+    x = np.concatenate([d.train, d.validation, d.test])
+    np.testing.assert_allclose(np.linalg.norm(x, axis=1), 1.0, rtol=1e-15)
+    angle = np.frombuffer(read_npz(real_data / "directional" / "r_circular_datasets.npz", key="wind"))
+    np.testing.assert_allclose(np.sort(np.arctan2(x[:, 1], x[:, 0]) % (2 * np.pi)), np.sort(angle), rtol=1e-14)
+    np.testing.assert_allclose(x.sum(axis=0), [np.cos(angle).sum(), np.sin(angle).sum()], rtol=1e-13)
+    np.testing.assert_array_equal(d.train, wind().train)
+
+
+def test_what_is_not_for_download_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEOMLAT_DATA", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with pytest.raises(OSError, match="It is not for download; set GEOMLAT_DATA to a folder that holds directional/r_"):
+        wind()
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>moved</html>", archives()["tar"][:60]])
