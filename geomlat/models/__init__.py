@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from geomlat.models.autoencoder import Autoencoder
+from geomlat.models.flow_mixture import FlowMixture
 from geomlat.models.latents import GaussianLatent, VonMisesFisherLatent
 from geomlat.models.latents import latent as _latent
 from geomlat.models.likelihoods import Bernoulli, Binomial, Gaussian
@@ -31,6 +32,7 @@ __all__ = [
     "Bernoulli",
     "Binomial",
     "Fixed",
+    "FlowMixture",
     "Gaussian",
     "GaussianLatent",
     "Posterior",
