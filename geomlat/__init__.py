@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         WrappedNormal,
         kl_divergence,
         kl_divergence_vjp,
+        kl_estimate,
     )
     from geomlat.grad import gradcheck
     from geomlat.manifolds import Euclidean, Hyperboloid, Product, Sphere, Torus
@@ -76,6 +77,7 @@ _HOMES = {
     "gradcheck": "grad",
     "kl_divergence": "distributions",
     "kl_divergence_vjp": "distributions",
+    "kl_estimate": "distributions",
     "vae": "models",
 }
 
@@ -102,6 +104,7 @@ __all__ = [
     "gradcheck",
     "kl_divergence",
     "kl_divergence_vjp",
+    "kl_estimate",
     "manifolds",
     "models",
     "nn",

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from geomlat.distributions._power_kl import power_uniform, power_vmf
 from geomlat.distributions._vmf_kl import vmf_uniform, vmf_vmf
+from geomlat.distributions._wrapped_kl import euclidean_kl, wrapped_wrapped
 from geomlat.distributions.estimators import leave_one_out
-from geomlat.distributions.kl import kl_divergence, kl_divergence_vjp, register_kl
+from geomlat.distributions.kl import (
+    KLEstimate,
+    kl_divergence,
+    kl_divergence_vjp,
+    kl_estimate,
+    kl_estimate_vjp,
+    kl_method,
+    register_kl,
+)
 from geomlat.distributions.log_normal import LogNormal
 from geomlat.distributions.normal import Normal
 from geomlat.distributions.power_spherical import PowerSpherical
@@ -17,6 +26,7 @@ from geomlat.distributions.von_mises_fisher import VonMisesFisher
 from geomlat.distributions.wrapped_normal import WrappedNormal
 
 __all__ = [
+    "KLEstimate",
     "LogNormal",
     "Normal",
     "PowerSpherical",
@@ -27,12 +37,17 @@ __all__ = [
     "VonMisesFisherMixture",
     "WrappedNormal",
     "cauchy_uniform",
+    "euclidean_kl",
     "kl_divergence",
     "kl_divergence_vjp",
+    "kl_estimate",
+    "kl_estimate_vjp",
+    "kl_method",
     "leave_one_out",
     "power_uniform",
     "power_vmf",
     "register_kl",
     "vmf_uniform",
     "vmf_vmf",
+    "wrapped_wrapped",
 ]

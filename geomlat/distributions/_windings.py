@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from geomlat.backends import Array, elementwise, namespace, scalar
-from geomlat.manifolds import Manifold
+from geomlat.manifolds.base import Manifold, SpaceForm
 from geomlat.manifolds.vectors import direction, length
 
 REACH = 9.2  # exp(-REACH^2 / 2) is below the rounding of float64
@@ -32,52 +32,59 @@ def windings_vjp(
 
     ``w = L^-1 c``, ``spread`` the diagonal of L.
     """
-    blocks, pull_blocks = manifold.closed_geodesics_vjp()
-    if not blocks:
+    forms, pull_forms = manifold.space_forms_vjp()
+    if not any(may_close(form) for form in forms):
 
         def pull_nothing(dl: Array) -> tuple[Any, ...]:
             return None, None, None, None
 
         return 0.0, pull_nothing
-    if full and sum(count for count, _, _ in blocks) > 1:
-        msg = f"WrappedNormal on {manifold!r} sums the windings of a diagonal scale; full=True is for one block"
+    if full and sum(form.copies for form in forms) > 1:
+        msg = f"on {manifold!r} windings are summed for a diagonal scale only: full=True needs a single factor"
         raise NotImplementedError(msg)
     xp, total, parts, start = namespace(c, w, spread), 0.0, [], 0
-    for count, dim, period in blocks:
-        here = slice(start, start + count * dim)
-        start += count * dim
-        value, pull_block = _block_vjp(xp, count, dim, period, c[..., here], w[..., here], spread[..., here])
+    for form in forms:
+        here = slice(start, start + form.copies * form.dim)
+        start += form.copies * form.dim
+        value, pull_block = _block_vjp(xp, form, c[..., here], w[..., here], spread[..., here])
         total = total + value
         parts.append(pull_block)
 
     def pull(dl: Array) -> tuple[Any, ...]:
         dc, dw, dspread, dperiods = zip(*(part(dl) for part in parts), strict=True)
-        return xp.concat(dc, axis=-1), xp.concat(dw, axis=-1), xp.concat(dspread, axis=-1), pull_blocks(dperiods)
+        fields = pull_forms([(None, dperiod) for dperiod in dperiods])
+        return xp.concat(dc, axis=-1), xp.concat(dw, axis=-1), xp.concat(dspread, axis=-1), fields
 
     return total, pull
 
 
+def may_close(form: SpaceForm) -> bool:
+    """Whether geodesics may close: the period is an array or finite."""
+    return not isinstance(form.period, float) or form.period < math.inf
+
+
 def _block_vjp(
-    xp: Any, count: int, dim: int, period: Array, c: Array, w: Array, spread: Array
+    xp: Any, form: SpaceForm, c: Array, w: Array, spread: Array
 ) -> tuple[Array, Callable[[Array], tuple[Any, ...]]]:
-    """`windings_vjp` of ``count`` neighbouring blocks of ``dim`` coordinates that share a period."""
-    shape = (*c.shape[:-1], count, dim)
-    cs, ws = xp.reshape(c, shape), xp.reshape(w, shape)
+    """`windings_vjp` for the coordinates of one factor or of several alike."""
+    dim = form.dim
+    cs, ws = (xp.reshape(a, (*a.shape[:-1], form.copies, dim)) for a in (c, w))
     r, mahalanobis = length(xp, cs), length(xp, ws)
     some = r > 0
     safe = xp.where(some, r, xp.ones_like(r))
     a = 1 / spread if dim == 1 else xp.where(some, mahalanobis / safe, xp.ones_like(r))
-    values, by_r, by_a, by_period = windings(float(dim), r, a, period)
+    values, by_r, by_a, by_period = windings(float(dim), r, a, form.period)
 
     def pull(dl: Array) -> tuple[Any, ...]:
         dl = dl[..., None]
         dr, da = dl * by_r, dl * by_a
         dw, dspread = xp.zeros_like(ws), -da * a * a
         if dim > 1:
-            dw, dspread = (da / safe)[..., None] * direction(xp, ws, mahalanobis), xp.zeros_like(c)
+            dw, dspread = (da / safe)[..., None] * direction(xp, ws, mahalanobis), xp.zeros_like(w)
             dr = dr - da * a / safe
         dc = xp.where(some, dr, xp.zeros_like(dr))[..., None] * direction(xp, cs, r)
-        return xp.reshape(dc, c.shape), xp.reshape(dw, c.shape), dspread, xp.sum(dl * by_period)
+        dc, dw = (xp.reshape(a, (*a.shape[:-2], form.copies * dim)) for a in (dc, dw))
+        return dc, dw, dspread, xp.sum(dl * by_period)
 
     return xp.sum(values, axis=-1), pull
 

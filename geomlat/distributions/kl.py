@@ -1,50 +1,123 @@
-"""Kullback-Leibler divergences in closed form, registered for pairs of families."""
+"""Kullback-Leibler divergences: rules registered for pairs of families, and a labelled estimate where there is none."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from geomlat.backends import Array
+from geomlat.backends import Array, namespace
+from geomlat.distributions.estimators import leave_one_out
+from geomlat.grad import add
 
-Rule = Callable[[Any, Any], tuple[Array, Callable[[Array], tuple[Any, Any]]]]
-_rules: dict[tuple[type, type], Rule] = {}
+Cotangents = tuple[Any, Any]
+Rule = Callable[[Any, Any], tuple[Array, Callable[[Array], Cotangents]]]
+Method = str | Callable[[Any, Any], str | None]
+_rules: dict[tuple[type, type], tuple[Rule, Method]] = {}
+
+CLOSED, QUADRATURE, MONTE_CARLO = "closed form", "quadrature", "Monte Carlo"
+
+
+@dataclass(frozen=True, eq=False)
+class KLEstimate:
+    """A divergence over the batch with its standard error, and how it was found.
+
+    ``method`` is ``"closed form"``, ``"quadrature"`` (both exact to rounding, with standard error 0 and no draws) or
+    ``"Monte Carlo"``.
+    """
+
+    value: Array
+    standard_error: Array
+    method: str
+    draws: int
 
 
 def kl_divergence(q: Any, p: Any) -> Array:
-    """KL(q || p) = E_q[log q - log p] over the common batch shape, in closed form.
+    """KL(q || p) = E_q[log q - log p] over the common batch shape, in closed form or by quadrature.
 
     Raises
     ------
     NotImplementedError
-        If no closed form is registered for the two families.
+        If neither is registered for the two laws; `kl_estimate` then gives an estimate with its standard error.
     """
     return kl_divergence_vjp(q, p)[0]
 
 
-def kl_divergence_vjp(q: Any, p: Any) -> tuple[Array, Callable[[Array], tuple[Any, Any]]]:
+def kl_divergence_vjp(q: Any, p: Any) -> tuple[Array, Callable[[Array], Cotangents]]:
     """KL(q || p) and its pullback: ``pull(dk) -> (dq, dp)``, each a tuple of the cotangents of that object's fields."""
-    rule = _rules.get((type(q), type(p)))
-    if rule is None:
+    if kl_method(q, p) is None:
         known = ", ".join(sorted(f"({a.__name__}, {b.__name__})" for a, b in _rules))
         msg = (
-            f"no closed form is known for KL({type(q).__name__} || {type(p).__name__}); the pairs are {known}. "
-            "Register one with register_kl, or estimate E_q[q.log_prob(z) - p.log_prob(z)] from draws z of q."
+            f"no closed form is known for KL({type(q).__name__} || {type(p).__name__}) of these two laws; there are "
+            f"rules for {known}. Register one with register_kl, or take kl_estimate(q, p, rng=...)."
         )
         raise NotImplementedError(msg)
-    return rule(q, p)
+    return _rules[type(q), type(p)][0](q, p)
+
+
+def kl_estimate(q: Any, p: Any, *, draws: int = 100, rng: Any) -> KLEstimate:
+    """KL(q || p) by its rule, or else as the mean of log q - log p over draws of q, with its standard error.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two draws are asked for.
+    """
+    if draws < 2:
+        msg = f"kl_estimate needs at least 2 draws, got {draws}"
+        raise ValueError(msg)
+    exact = kl_method(q, p) is not None
+    return kl_estimate_vjp(q, p, None if exact else q.draw(draws, rng=rng))[0]
+
+
+def kl_estimate_vjp(q: Any, p: Any, noise: Any) -> tuple[KLEstimate, Callable[[Array], Cotangents]]:
+    """`kl_estimate` at the frozen noise of ``q.draw(draws, rng=...)`` and the pull of its value to ``(dq, dp)``.
+
+    The pull is the derivative of the estimate at that noise, pathwise through the draws and direct; families whose
+    draws need an advantage get the leave-one-out one. Where there is a rule the noise is not read and may be None.
+    """
+    method = kl_method(q, p)
+    if method is not None:
+        value, pull_rule = kl_divergence_vjp(q, p)
+        return KLEstimate(value, namespace(value).zeros_like(value), method, 0), pull_rule
+    z, pull_draws = q.rsample_vjp(noise)
+    log_q, pull_q = q.log_prob_vjp(z)
+    log_p, pull_p = p.log_prob_vjp(z)
+    xp, excess = namespace(log_q, log_p), log_q - log_p
+    draws, value = excess.shape[0], xp.mean(excess, axis=0)
+    error = xp.sqrt(xp.sum((excess - value) ** 2, axis=0) / (draws * (draws - 1.0)))
+
+    def pull(dk: Array | None) -> Cotangents:
+        each = None if dk is None else xp.broadcast_to(dk / draws, excess.shape)
+        dz, *dq = pull_q(each)
+        dz_p, *dp = pull_p(None if each is None else -each)
+        moved = pull_draws(add(dz, dz_p), advantage=None if each is None else leave_one_out(excess) * each)
+        return add(tuple(dq), tuple(moved)), tuple(dp)
+
+    return KLEstimate(value, error, MONTE_CARLO, draws), pull
+
+
+def kl_method(q: Any, p: Any) -> str | None:
+    """How `kl_divergence` finds KL(q || p): ``"closed form"``, ``"quadrature"``, or None where it cannot."""
+    rule = _rules.get((type(q), type(p)))
+    if rule is None:
+        return None
+    return rule[1](q, p) if callable(rule[1]) else rule[1]
 
 
 def has_closed_form(q: Any, p: Any) -> bool:
     """Whether a closed form is registered for KL(q || p)."""
-    return (type(q), type(p)) in _rules
+    return kl_method(q, p) == CLOSED
 
 
-def register_kl(q: type, p: type) -> Callable[[Rule], Rule]:
-    """Decorate ``rule(q, p) -> (kl, pull)`` as the closed form of a pair of families."""
+def register_kl(q: type, p: type, *, method: Method = CLOSED) -> Callable[[Rule], Rule]:
+    """Decorate ``rule(q, p) -> (kl, pull)`` as the divergence of a pair of families.
+
+    ``method`` says how it is found, or is a function of the two laws that says so, None for those it does not cover.
+    """
 
     def register(rule: Rule) -> Rule:
-        _rules[q, p] = rule
+        _rules[q, p] = rule, method
         return rule
 
     return register

@@ -129,7 +129,8 @@ def normal_normal(q: Normal, p: Normal) -> tuple[Array, Callable[[Array | None],
     if q.event_shape != p.event_shape:
         msg = f"KL needs two laws on one space, got event shapes {q.event_shape} and {p.event_shape}"
         raise ValueError(msg)
-    s, u = q.scale / p.scale, (q.loc - p.loc) / p.scale
+    # A scale shared by the coordinates counts once for each of them.
+    s, u = q._spread(q.scale) / p._spread(p.scale), (q.loc - p.loc) / p.scale
     kl = xp.sum(0.5 * (s * s - 1.0 + u * u) - xp.log(s), axis=-1)
 
     def pull(dk: Array | None) -> tuple[Any, Any]:

@@ -17,8 +17,6 @@ from geomlat.grad import add, sum_to
 from geomlat.manifolds import Manifold
 from geomlat.random import Stream, normal, stream
 
-Fields = tuple[Any, ...]
-
 
 @dataclass(frozen=True, eq=False)
 class WrappedNormal:
@@ -33,7 +31,7 @@ class WrappedNormal:
     ``manifold`` has `exp`, `log`, `logdet_exp` and the frame; ``loc`` is ``(..., *ambient)``; ``scale > 0`` holds the
     standard deviations along the frame, ``(..., n)``, ``(..., 1)`` or 0-d, and if ``full`` the lower triangular
     factor L ``(..., n, n)``, of which nothing above the diagonal is read. Their batches broadcast. Cotangents come in
-    the order of the fields: those of the manifold's own array fields as a tuple (empty if it has none), loc, scale.
+    the order of the fields: a tuple of those of the manifold's own array fields, if it has any, then loc and scale.
 
     For n >= 2 the density of a wound law has integrable poles at loc and at its cut point; at loc itself it is given
     the value of the shortest winding. Tested on every manifold of the table, scales 1e-3 .. 1e3, float32 and float64.
@@ -98,8 +96,8 @@ class WrappedNormal:
         """``exp(loc, u)``, u with coordinates ``L noise``."""
         return self.manifold.exp(self.loc, self.manifold.from_coordinates(self.loc, self._stretched(noise)))
 
-    def rsample_vjp(self, noise: Array) -> tuple[Array, Callable[..., tuple[Fields, Array | None, Array | None]]]:
-        """`rsample` and its pullback to ``(dmanifold, dloc, dscale)``, exact; ``advantage`` is ignored.
+    def rsample_vjp(self, noise: Array) -> tuple[Array, Callable[..., tuple[Any, ...]]]:
+        """`rsample` and its pullback to ``(*dmanifold, dloc, dscale)``, exact; ``advantage`` is ignored.
 
         The frame moves with loc: where it jumps (on the sphere, where the first coordinate of loc changes its sign) the
         derivative is that of one side.
@@ -107,12 +105,12 @@ class WrappedNormal:
         u, pull_frame = self.manifold.from_coordinates_vjp(self.loc, self._stretched(noise))
         z, pull_exp = self.manifold.exp_vjp(self.loc, u)
 
-        def pull(dz: Array | None, advantage: Array | None = None) -> tuple[Fields, Array | None, Array | None]:
+        def pull(dz: Array | None, advantage: Array | None = None) -> tuple[Any, ...]:
             dz = None if dz is None else namespace(z).astype(dz, z.dtype, copy=False)
             dloc, du, *fields = pull_exp(dz)
             dframe, dc, *more = pull_frame(du)
-            dscale = None if dc is None else self._scale_cotangent(dc, noise)
-            return add(tuple(fields), tuple(more)), add(dloc, dframe), dscale
+            dscale = None if dc is None else self._stretched_pull(dc, noise)
+            return *nested(add(tuple(fields), tuple(more))), add(dloc, dframe), dscale
 
         return z, pull
 
@@ -123,7 +121,7 @@ class WrappedNormal:
         return self._tangent_vjp(c)[0] - self.manifold.logdet_exp(self.loc, u)
 
     def log_prob_vjp(self, x: Array) -> tuple[Array, Callable[[Array | None], tuple[Any, ...]]]:
-        """`log_prob` and its pullback to ``(dx, dmanifold, dloc, dscale)``, the ambient derivatives of the formula."""
+        """`log_prob` and its pullback to ``(dx, *dmanifold, dloc, dscale)``, the ambient derivatives of the formula."""
         manifold = self.manifold
         u, pull_log = manifold.log_vjp(self.loc, x)
         c, pull_frame = manifold.to_coordinates_vjp(self.loc, u)
@@ -137,7 +135,7 @@ class WrappedNormal:
             (da, du, *first), (db, dv, *second) = pull_frame(dc), pull_volume(None if dl is None else -dl)
             dbase, dx, *third = pull_log(add(du, dv))
             fields = add(tuple(first), tuple(second), tuple(third), dperiods)
-            return dx, fields, add(da, db, dbase), dscale
+            return dx, *nested(fields), add(da, db, dbase), dscale
 
         return value, pull
 
@@ -150,16 +148,7 @@ class WrappedNormal:
         return self.mean()
 
     @cached_property
-    def _factor(self) -> Array:
-        """L of a full scale, its upper triangle cleared."""
-        return namespace(self.scale).tril(self.scale)
-
-    @cached_property
-    def _inverse(self) -> Array:
-        return namespace(self.scale).linalg.inv(self._factor)
-
-    @cached_property
-    def _spread(self) -> Array:
+    def spread(self) -> Array:
         """The standard deviations of a diagonal scale, or the diagonal of L, ``(..., n)``."""
         xp = namespace(self.scale)
         if self.full:
@@ -167,37 +156,58 @@ class WrappedNormal:
         scale = self.scale[None] if self.scale.ndim == 0 else self.scale
         return xp.broadcast_to(scale, (*scale.shape[:-1], self.manifold.dim))
 
-    def _stretched(self, noise: Array) -> Array:
-        return _product(self._factor, noise) if self.full else self.scale * noise
+    @cached_property
+    def factor(self) -> Array:
+        """L as a matrix ``(..., n, n)``, its upper triangle cleared."""
+        return namespace(self.scale).tril(self.scale) if self.full else self.spread[..., None] * self._identity
 
-    def _scale_cotangent(self, dc: Array, noise: Array) -> Array:
-        """That of the scale from that of ``L noise``."""
-        if not self.full:
-            return sum_to(dc * noise, self.scale.shape)
-        xp = namespace(dc)
-        outer = dc[..., :, None] * noise[..., None, :]
-        return xp.tril(sum_to(outer, self.scale.shape))
+    def factor_cotangent(self, d: Array) -> Array:
+        """The cotangent of the scale from that of L."""
+        if self.full:
+            return namespace(d).tril(sum_to(d, self.scale.shape))
+        return sum_to(namespace(d).linalg.diagonal(d), self.scale.shape)
+
+    def isotropic_cotangent(self, d: Array | None) -> Array | None:
+        """The cotangent of a scale that is one number, from that of the number."""
+        if d is None:
+            return None
+        return sum_to(d[(..., *(None,) * min(self.scale.ndim, 1 + self.full))], self.scale.shape)
+
+    @cached_property
+    def _identity(self) -> Array:
+        xp = namespace(self.scale)
+        return xp.eye(self.manifold.dim, dtype=self.scale.dtype, device=device(self.scale))
+
+    @cached_property
+    def _inverse(self) -> Array:
+        return namespace(self.scale).linalg.inv(self.factor)
+
+    def _stretched(self, noise: Array) -> Array:
+        return _product(self.factor, noise) if self.full else self.scale * noise
+
+    def _stretched_pull(self, dc: Array, noise: Array) -> Array:
+        """The cotangent of the scale from that of ``L noise``."""
+        return self.factor_cotangent(_outer(dc, noise)) if self.full else sum_to(dc * noise, self.scale.shape)
 
     def _tangent_vjp(self, c: Array) -> tuple[Array, Callable[[Array | None], tuple[Any, ...]]]:
         """The log-density of coordinates, all windings summed, and its pullback to ``(dc, dmanifold, dscale)``."""
         xp = namespace(c, self.scale)
         w = _product(self._inverse, c) if self.full else c / self.scale
-        flat = -xp.sum(0.5 * w * w + xp.log(self._spread) + HALF_LOG_TAU, axis=-1)
-        wound, pull_wound = windings_vjp(self.manifold, self.full, c, w, self._spread)
+        flat = -xp.sum(0.5 * w * w + xp.log(self.spread) + HALF_LOG_TAU, axis=-1)
+        wound, pull_wound = windings_vjp(self.manifold, self.full, c, w, self.spread)
 
         def pull(dl: Array | None) -> tuple[Any, ...]:
             if dl is None:
                 return None, None, None
             dc, dw, dspread, dperiods = pull_wound(dl)
             dw = add(dw, -dl[..., None] * w)
-            dspread = add(dspread, -dl[..., None] / self._spread)
+            dspread = add(dspread, -dl[..., None] / self.spread)
             if not self.full:
                 dscale = sum_to(dspread - dw * w / self.scale, self.scale.shape)
-                return add(dc, dw / self.scale), dperiods, dscale
+                return sum_to(add(dc, dw / self.scale), c.shape), dperiods, dscale
             back = _product(xp.matrix_transpose(self._inverse), dw)
-            outer = -back[..., :, None] * w[..., None, :]
-            diagonal = dspread[..., None] * xp.eye(w.shape[-1], dtype=w.dtype, device=device(w))
-            return add(dc, back), dperiods, xp.tril(sum_to(outer + diagonal, self.scale.shape))
+            dc = sum_to(add(dc, back), c.shape)
+            return dc, dperiods, self.factor_cotangent(dspread[..., None] * self._identity - _outer(back, w))
 
         return flat + wound, pull
 
@@ -220,10 +230,21 @@ class WrappedNormal:
         except ValueError:
             msg = f"the batches of loc {tuple(self.loc.shape)} and scale {tuple(scale.shape)} do not broadcast"
             raise ValueError(msg) from None
-        if is_host(scale) and scale.size and not (self._spread.min() > 0.0 and np.isfinite(scale).all()):
+        if is_host(scale) and scale.size and not (self.spread.min() > 0.0 and np.isfinite(scale).all()):
             msg = "WrappedNormal needs a positive finite scale (a Cholesky factor goes with full=True)"
             raise ValueError(msg)
 
 
+def nested(fields: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The cotangent of an object as an entry for that of its holder: a tuple, or nothing if it has no array fields."""
+    return (fields,) if fields else ()
+
+
 def _product(matrix: Array, vector: Array) -> Array:
-    return namespace(matrix, vector).matmul(matrix, vector[..., None])[..., 0]
+    # Column by column: the same bits for any batch and any memory layout.
+    columns = (matrix[..., j] * vector[..., j : j + 1] for j in range(vector.shape[-1]))
+    return sum(columns, 0.0)
+
+
+def _outer(a: Array, b: Array) -> Array:
+    return a[..., :, None] * b[..., None, :]

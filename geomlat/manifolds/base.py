@@ -13,8 +13,8 @@ for each.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import array_api_compat
 import numpy as np
@@ -48,6 +48,17 @@ OPERATIONS: dict[str, tuple[str, ...]] = {
 }
 """The differentiable operations and what each takes: points x, y, tangents u, v at x, a time t, an ambient array a,
 coordinates c, point sets with an axis of their own, and weights."""
+
+
+class SpaceForm(NamedTuple):
+    """``copies`` neighbouring factors of dimension ``dim`` and of one curvature, all geodesics of length ``period``."""
+
+    copies: int
+    dim: int
+    curvature: Any
+    period: Any
+    """inf where geodesics do not close."""
+
 
 BLOCK = 1 << 20
 """Elements of the largest temporary of a pairwise operation: 8 MiB in float64."""
@@ -210,15 +221,14 @@ class Manifold:
 
         return (x, status), pull
 
-    def closed_geodesics_vjp(self) -> tuple[tuple[tuple[int, int, Any], ...], Callable[[tuple[Any, ...]], Any]]:
-        """Where geodesics close: blocks ``(count, dim, period)`` of coordinates, and the pull from periods to fields.
+    def space_forms_vjp(self) -> tuple[tuple[SpaceForm, ...], Callable[[Sequence[tuple[Any, Any]]], Any]]:
+        """The factors of constant curvature, in the order of the frame's coordinates; nothing if there are none known.
 
-        The coordinates of the frame, in order, fall into ``count`` subspaces of ``dim`` coordinates, each of them
-        tangent to a factor of constant curvature all of whose geodesics have length ``period`` (inf if they are open).
-        Nothing, the answer here, means that `exp` is taken to be one-to-one.
+        The pull takes the cotangents of each factor's (curvature, period) to a tuple of those of the array fields, or
+        to None where there is no such field.
         """
 
-        def pull(dperiods: tuple[Any, ...]) -> None:
+        def pull(dforms: Sequence[tuple[Any, Any]]) -> None:
             return None
 
         return (), pull

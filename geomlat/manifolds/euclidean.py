@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from geomlat.manifolds.base import Array, draw
+from geomlat.manifolds.base import Array, SpaceForm, draw
 from geomlat.manifolds.flat import Flat
 from geomlat.manifolds.mean import MeanStatus
 from geomlat.manifolds.vectors import length, store
@@ -48,6 +49,10 @@ class Euclidean(Flat):
         """``x`` itself, in a fresh array."""
         xp, x = self._points(x)
         return xp.asarray(x, copy=True)
+
+    def space_forms_vjp(self) -> tuple[tuple[SpaceForm, ...], Callable[[Sequence[tuple[Any, Any]]], Any]]:
+        """One, flat and open."""
+        return (SpaceForm(1, self.n, 0.0, math.inf),), super().space_forms_vjp()[1]
 
     def contains(self, x: Array, /, *, atol: float | None = None) -> Array:
         """Whether every coordinate is finite."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from geomlat.backends import namespace
 from geomlat.grad import sum_to
-from geomlat.manifolds.base import Array, Manifold, Pull, constant, draw
+from geomlat.manifolds.base import Array, Manifold, Pull, SpaceForm, constant, draw
 from geomlat.manifolds.lorentz import (
     Base,
     across,
@@ -357,6 +358,10 @@ class Hyperboloid(Manifold):
             return widened(xp, da, x), sum_to(g + dt * p.a, c.shape)
 
         return self.from_coordinates(x, c), pull
+
+    def space_forms_vjp(self) -> tuple[tuple[SpaceForm, ...], Callable[[Sequence[tuple[Any, Any]]], Any]]:
+        """One of this curvature."""
+        return (SpaceForm(1, self.n, self.curvature, math.inf),), super().space_forms_vjp()[1]
 
     def contains(self, x: Array, /, *, atol: float | None = None) -> Array:
         """Whether the time entry is ``sqrt(R^2 + |a|^2)`` and finite, to ``atol`` relative to itself."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from geomlat.backends import namespace
 from geomlat.grad import add
-from geomlat.manifolds.base import BLOCK, OPERATIONS, Array, Manifold, Pull
+from geomlat.manifolds.base import BLOCK, OPERATIONS, Array, Manifold, Pull, SpaceForm
 from geomlat.manifolds.mean import MeanStatus
 from geomlat.manifolds.vectors import check_out, direction, length, store
 from geomlat.random import stream
@@ -224,6 +224,27 @@ class Product(Manifold):
     def from_coordinates_vjp(self, x: Array, c: Array, /) -> tuple[Array, Pull]:
         """`from_coordinates` and the pull to ``(dx, dc, *dfactors)``."""
         return self._of_vjp("from_coordinates", x, c)
+
+    def space_forms_vjp(self) -> tuple[tuple[SpaceForm, ...], Callable[[Sequence[tuple[Any, Any]]], Any]]:
+        """Those of the factors, with lengths multiplied by their scales; nothing if those of a factor are not known."""
+        rules = [f.space_forms_vjp() for f in self.factors]
+        if not all(forms for forms, _ in rules):
+            return super().space_forms_vjp()
+        scaled = [
+            form._replace(curvature=form.curvature / s**2, period=form.period * s)
+            for s, (forms, _) in zip(self.scales, rules, strict=True)
+            for form in forms
+        ]
+
+        def pull(dforms: Sequence[tuple[Any, Any]]) -> tuple[Any, ...] | None:
+            rest, found = list(dforms), []
+            for s, (forms, pull_factor) in zip(self.scales, rules, strict=True):
+                mine = [(None if k is None else k / s**2, None if t is None else t * s) for k, t in rest[: len(forms)]]
+                rest = rest[len(forms) :]
+                found.append(pull_factor(mine))
+            return tuple(g for g in found if g is not None) or None
+
+        return tuple(scaled), pull
 
     def contains(self, x: Array, /, *, atol: float | None = None) -> Array:
         """Whether each part lies on its factor."""

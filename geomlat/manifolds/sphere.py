@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from geomlat.backends import namespace, rows
 from geomlat.grad import sum_to
-from geomlat.manifolds.base import Array, Pull, constant, draw
+from geomlat.manifolds.base import Array, Pull, SpaceForm, constant, draw
 from geomlat.manifolds.embedded import Embedded
 from geomlat.manifolds.radial import dlog_sinc, log_sinc, sinc
 from geomlat.manifolds.sphere_rows import FAR, dist_row, exp_row, log_row, pairwise_row, transport_row
@@ -307,9 +307,9 @@ class Sphere(Embedded):
         """Uniform points."""
         return self.project(draw((*shape, self.n + 1), rng=rng, like=like))
 
-    def closed_geodesics_vjp(self) -> tuple[tuple[tuple[int, int, Any], ...], Callable[[tuple[Any, ...]], Any]]:
-        """One block of all coordinates, of period 2 pi."""
-        return ((1, self.n, 2 * math.pi),), super().closed_geodesics_vjp()[1]
+    def space_forms_vjp(self) -> tuple[tuple[SpaceForm, ...], Callable[[Sequence[tuple[Any, Any]]], Any]]:
+        """One of curvature 1 and period 2 pi."""
+        return (SpaceForm(1, self.n, 1.0, 2 * math.pi),), super().space_forms_vjp()[1]
 
     def _curving(self, r: Array) -> Array:
         return namespace(r).cos(r) / sinc(r)

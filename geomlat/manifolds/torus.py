@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from geomlat.backends import namespace, rows
-from geomlat.manifolds.base import Array, constant
+from geomlat.manifolds.base import Array, SpaceForm, constant
 from geomlat.manifolds.flat import Flat
 from geomlat.manifolds.mean import TOLERANCE, MeanStatus
 from geomlat.manifolds.torus_rows import LARGEST, TAU, TURN, gap_row, gaps_row, turn_row, turned_row
@@ -88,6 +89,10 @@ class Torus(Flat):
         xp, x = self._points(x)
         half = _half(xp, x)
         return xp.where((x >= -half) & (x < half), x, self.exp(x, xp.zeros_like(x)))
+
+    def space_forms_vjp(self) -> tuple[tuple[SpaceForm, ...], Callable[[Sequence[tuple[Any, Any]]], Any]]:
+        """n circles."""
+        return (SpaceForm(self.n, 1, 0.0, 2 * math.pi),), super().space_forms_vjp()[1]
 
     def contains(self, x: Array, /, *, atol: float | None = None) -> Array:
         """Whether every angle lies in [-pi, pi) of its dtype, to ``atol`` (0 if None)."""

@@ -19,7 +19,7 @@ from geomlat.backends.kernels import Elementwise
 
 ON_CPU = Kernel.cpu
 # Arguments of lifted scalars by name: dimensions, orders; all others lie in (0, 1).
-ARGUMENTS = {"m": 5.0, "dim": 3.0, "period": 2.5, "v": 1.5, "kappa": 2.5}
+ARGUMENTS = {"m": 5.0, "dim": 3.0, "curvature": -0.5, "period": 2.5, "v": 1.5, "kappa": 2.5}
 
 
 def kernels() -> dict[str, Kernel | Elementwise]:

@@ -14,7 +14,9 @@ from geomlat.distributions import (
     SphericalUniform,
     VonMises,
     VonMisesFisher,
+    WrappedNormal,
 )
+from geomlat.manifolds import Euclidean, Hyperboloid, Sphere, Torus
 from geomlat.testing import FAMILY_LAWS, SAMPLING_LAWS, Example, libraries_agree
 from geomlat.testing.charts import CIRCLE, GLOBE, LINE, MERIDIAN, POSITIVE
 
@@ -28,6 +30,16 @@ MU = {m: unit_rows(GEN, 2, 3, m) for m in (2, 3, 4, 7)}
 def spherical(family, m, numbers, field="kappa", level=("kappa",), others=(), **options):
     q = family(MU[m][0], numbers, **options)
     return Example(q, MERIDIAN, level if m != 3 else (), ("mu",), (SphericalUniform(m - 1), *others))
+
+
+def standard(manifold):
+    return WrappedNormal(manifold, manifold.origin((3,)), np.ones((3, 1)))
+
+
+def wrapped(manifold, full):
+    loc, n = manifold.random_point((3,), rng=1), manifold.dim
+    scale = GEN.uniform(0.4, 1.5, (3, n, n) if full else (3, n))
+    return WrappedNormal(manifold, loc, np.tril(scale) if full else scale, full=full)
 
 
 EXAMPLES = {
@@ -63,6 +75,17 @@ EXAMPLES = {
     "PowerSpherical-globe": Example(
         PowerSpherical(MU[3][0], KAPPA + 2), GLOBE, (), ("mu",), (VonMisesFisher(MU[3][1], KAPPA[::-1].copy()),)
     ),
+    # Full scales on spaces that a chart covers, then laws that no chart integrates.
+    "WrappedNormal-line": Example(
+        WrappedNormal(Euclidean(1), LOC, SCALE[..., None], full=True), LINE, others=(standard(Euclidean(1)),)
+    ),
+    "WrappedNormal-angle": Example(WrappedNormal(Torus(1), LOC, SCALE[..., None], full=True), CIRCLE),
+    **{
+        f"WrappedNormal-{manifold!r}": Example(
+            wrapped(manifold, full), None, unit=("loc",) * isinstance(manifold, Sphere)
+        )
+        for manifold, full in ((Sphere(2), False), (Sphere(3), True), (Hyperboloid(3), False), (Hyperboloid(2), True))
+    },
 }
 
 

@@ -1,0 +1,269 @@
+"""Divergences of wrapped normal laws: the published tables, quadrature, Monte Carlo, limits and pullbacks."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+from wrapped_quadrature import farthest, gauss, polar_rule, scales
+
+from geomlat.distributions import (
+    Normal,
+    SphericalUniform,
+    VonMisesFisher,
+    WrappedNormal,
+    euclidean_kl,
+    kl_divergence,
+    kl_divergence_vjp,
+    kl_estimate,
+    kl_estimate_vjp,
+    kl_method,
+)
+from geomlat.distributions._hyperbolic_kl import hyperbolic_kl
+from geomlat.grad import gradcheck
+from geomlat.manifolds import Euclidean, Hyperboloid, Sphere
+
+# n, D, s, KL to the standard law, the Euclidean formula: systems section 3, then numerics section 5, as printed.
+TABLE = [
+    (2, 0, 0.3, "1.49795", "1.49795"),
+    (2, 2, 0.3, "4.14341", "3.49795"),
+    (5, 2, 0.3, "8.43199", "5.74486"),
+    (10, 2, 0.3, "15.88256", "9.48973"),
+    (10, 2, 1.0, "13.12830", "2.00000"),
+    (10, 4, 0.5, "33.69705", "11.18147"),
+    (50, 2, 0.3, "83.01814", "39.44864"),
+    (2, 1, 0.1, "4.278", "4.115"),
+    (2, 3, 0.1, "9.33", "8.12"),
+    (2, 1, 1.0, "0.799", "0.5"),
+    (2, 3, 1.0, "6.61", "4.5"),
+    (5, 1, 0.5, "2.979", "2.091"),
+    (5, 3, 0.5, "12.26", "6.09"),
+    (10, 1, 1.0, "3.894", "0.5"),
+    (10, 3, 1.0, "24.85", "4.5"),
+    (50, 1, 0.5, "32.88", "16.41"),
+    (50, 3, 0.5, "114.6", "20.4"),
+    (50, 1, 1.0, "21.16", "0.5"),
+    (50, 3, 1.0, "117.5", "4.5"),
+]
+
+
+def standard(manifold):
+    return WrappedNormal(manifold, manifold.origin(), np.array(1.0))
+
+
+def at_distance(manifold, apart, scale, full=False):
+    """A law at a distance from the origin, along the first axis of the frame."""
+    origin = manifold.origin()
+    u = manifold.from_coordinates(origin, apart * np.eye(manifold.dim)[0])
+    return WrappedNormal(manifold, manifold.exp(origin, u), np.asarray(scale), full=full)
+
+
+def digits(text):
+    return len(text.partition(".")[2])
+
+
+@pytest.mark.parametrize(("n", "apart", "scale", "exact", "flat"), TABLE)
+def test_the_tables_to_every_printed_digit(n, apart, scale, exact, flat):
+    manifold = Hyperboloid(n)
+    q, p = at_distance(manifold, apart, scale), standard(manifold)
+    assert f"{float(kl_divergence(q, p)):.{digits(exact)}f}" == exact
+    assert f"{float(euclidean_kl(q, p)):.{digits(flat)}f}" == flat
+    assert kl_method(q, p) in ("quadrature", "closed form")
+
+
+def brute_force(n, curvature, apart, scale, other):
+    """Another quadrature: panels graded towards the direction of the other centre, no substitution."""
+    k, mode = math.sqrt(-curvature), math.sqrt(n - 1)
+    chi, weight = gauss(max(mode - 9.5, 0.0), mode + 9.5, 6)
+    edges = np.concatenate([[0.0], math.pi * 2.0 ** -np.arange(24, -1, -1)])
+    parts = [gauss(a, b, 1 if b < 0.4 else 4) for a, b in itertools.pairwise(edges)]
+    angle, turn = (np.concatenate(x) for x in zip(*parts, strict=True))
+    mass = weight[:, None] * np.exp((n - 1) * np.log(chi / mode) - (chi**2 - mode**2) / 2)[:, None]
+    mass = mass * turn * np.sin(angle) ** (n - 2)
+    r = scale * chi[:, None]
+    half = np.sinh(k * (apart - r) / 2) ** 2 + np.sinh(k * apart) * np.sinh(k * r) * np.sin(angle / 2) ** 2
+    there = 2 * np.arcsinh(np.sqrt(half)) / k
+
+    def log_sinhc(x):
+        return x - np.log(2 * x) + np.log1p(-np.exp(-2 * x))
+
+    f = there**2 / (2 * other**2) + (n - 1) * (log_sinhc(k * there) - log_sinhc(k * r))
+    return n * (math.log(other / scale) - 0.5) + np.sum(mass * f) / np.sum(mass)
+
+
+CASES = [(2, -1.0, 9.0, 1.3, 1.0), (3, -0.2, 1.0, 0.1, 2.0), (4, -7.0, 0.5, 0.9, 0.3), (30, -1.0, 5.0, 0.8, 1.0)]
+
+
+@pytest.mark.parametrize("case", [*CASES, (100, -2.0, 3.0, 0.05, 0.5), (2, -1.0, 12.0, 0.02, 1.0)])
+def test_hyperbolic_quadrature(case):
+    assert float(hyperbolic_kl(float(case[0]), *case[1:])[0]) == pytest.approx(brute_force(*case), rel=1e-12)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_hyperbolic_slopes(case):
+    """By extrapolated differences, and through zero curvature, where the divergence is that of normal laws."""
+
+    def rule(*args):
+        value, *slopes = hyperbolic_kl(float(case[0]), *args)
+        return value, lambda dk: tuple(dk * slope for slope in slopes)
+
+    gradcheck(rule, *(np.array(v) for v in case[1:]), step=1e-2)
+    n, _, apart, scale, other = case
+    flat = hyperbolic_kl(float(n), 0.0, apart, scale, other)
+    expected = 0.5 * (n * (scale / other) ** 2 - n + (apart / other) ** 2) - n * math.log(scale / other)
+    assert float(flat[0]) == pytest.approx(expected, rel=1e-13)
+    for curvature in (-1e-6, -1e-9, -1e-12):
+        near = hyperbolic_kl(float(n), curvature, apart, scale, other)
+        np.testing.assert_allclose(near, flat, rtol=1e-12 + 1e3 * abs(curvature))
+
+
+@pytest.mark.parametrize("manifold", [Hyperboloid(2), Hyperboloid(3, -2.0)], ids=repr)
+def test_hyperbolic_divergence_by_the_density(manifold):
+    gen = np.random.default_rng(0)
+    loc = manifold.random_point((2,), rng=gen)
+    q, p = (WrappedNormal(manifold, x, np.array(s)) for x, s in zip(loc, (0.4, 0.9), strict=True))
+    x, weight = polar_rule(manifold, q.loc, farthest(manifold, 0.4, False), 4)
+    log_q = q.log_prob(x)
+    expected = np.sum(weight * np.exp(log_q) * (log_q - p.log_prob(x)))
+    assert float(kl_divergence(q, p)) == pytest.approx(expected, rel=1e-10)
+
+
+def rule(manifold, full=(False, False), estimate=None):
+    def vjp(loc_q, scale_q, loc_p, scale_p):
+        q = WrappedNormal(manifold, loc_q, scale_q, full=full[0])
+        p = WrappedNormal(manifold, loc_p, scale_p, full=full[1])
+        value, pull = kl_divergence_vjp(q, p) if estimate is None else kl_estimate_vjp(q, p, estimate)
+
+        def flat(dk):
+            dq, dp = pull(dk)
+            return *dq, *dp
+
+        return (value if estimate is None else value.value), flat
+
+    return vjp
+
+
+@pytest.mark.parametrize(
+    "manifold", [Hyperboloid(1, -3.0), Hyperboloid(2, -0.4), Hyperboloid(7), Euclidean(3)], ids=repr
+)
+def test_pullbacks(manifold):
+    gen = np.random.default_rng(1)
+    a, b = manifold.random_point((2,), rng=2), manifold.random_point((2, 1), rng=3)
+    for shape, other in (((2, 1), ()), ((), (2, 1, 1))):
+        scale, width = gen.uniform(0.3, 1, shape), gen.uniform(0.5, 2, other)
+        gradcheck(rule(manifold), a, scale, b, width, step=1e-3, directions=1)
+    q, p = WrappedNormal(manifold, a, np.array(0.5)), standard(manifold)
+    value, pull = kl_divergence_vjp(q, p)
+    assert np.array_equal(value, kl_divergence(q, p))
+    assert value.shape == (2,)
+    assert pull(None) == ((None, None), (None, None))
+    narrow = WrappedNormal(manifold, a.astype(np.float32), np.float32(0.5))
+    value, pull = kl_divergence_vjp(narrow, WrappedNormal(manifold, manifold.origin(like=narrow.loc), np.float32(1)))
+    assert value.dtype == np.float32
+    assert {g.dtype for d in pull(np.ones(2, np.float32)) for g in d} == {np.dtype(np.float32)}
+    np.testing.assert_allclose(value, kl_divergence(q, p), rtol=1e-5)
+
+
+@pytest.mark.parametrize("full", [(False, False), (True, False), (False, True), (True, True)])
+def test_flat_space(full):
+    manifold, gen = Euclidean(3), np.random.default_rng(4)
+    loc = gen.standard_normal((2, 5, 3))
+    args = []
+    for k in range(2):
+        diagonal, factor = scales(gen, 3, 1.0)
+        args += [loc[k], factor if full[k] else diagonal]
+    gradcheck(rule(manifold, full), *args, step=1e-3)
+    q, p = (WrappedNormal(manifold, args[2 * k], args[2 * k + 1], full=full[k]) for k in range(2))
+    a, b = (s @ s.T if f else np.diag(s * s) for s, f in zip(args[1::2], full, strict=True))
+    for i in range(5):
+        d = args[2][i] - args[0][i]
+        expected = np.trace(np.linalg.solve(b, a)) + d @ np.linalg.solve(b, d) - 3
+        expected = 0.5 * (expected + np.linalg.slogdet(b)[1] - np.linalg.slogdet(a)[1])
+        assert kl_divergence(q, p)[i] == pytest.approx(expected, rel=1e-12)
+    np.testing.assert_allclose(kl_divergence(q, q), 0, atol=1e-14)
+
+
+def test_shared_scales_of_normal_laws():
+    """A scale that all coordinates share moves the divergence through each of them."""
+
+    def normal(scale, other):
+        value, pull = kl_divergence_vjp(Normal(np.zeros(3), scale), Normal(np.ones(3), other))
+        return value, lambda dk: tuple(d[1] for d in pull(dk))
+
+    gradcheck(normal, np.array(2.0), np.array([1.5]), method="complex")
+
+
+def test_limits():
+    """Zero on itself, flat when small, exact at the origin, and never below the Euclidean formula."""
+    gen = np.random.default_rng(0)
+    for n in (2, 5, 20):
+        manifold = Hyperboloid(n)
+        loc = manifold.random_point((6,), rng=gen)
+        q = WrappedNormal(manifold, loc, gen.uniform(0.1, 1.5, (6, 1)))
+        np.testing.assert_allclose(kl_divergence(q, q), 0, atol=1e-13 * n)
+        p = WrappedNormal(manifold, manifold.random_point(rng=gen), np.array(0.7))
+        assert np.all(kl_divergence(q, p) >= euclidean_kl(q, p))
+        near = WrappedNormal(manifold, loc, np.array(1.0))
+        far = WrappedNormal(manifold, loc, np.array(0.4))
+        np.testing.assert_allclose(kl_divergence(far, near), euclidean_kl(far, near), rtol=1e-13)
+
+
+# ---- the estimate ----
+
+
+def test_estimate_is_labelled_and_right():
+    manifold = Hyperboloid(3)
+    loc = manifold.random_point((5,), rng=0)
+    isotropic, p = WrappedNormal(manifold, loc, np.array(0.5)), standard(manifold)
+    exact = kl_estimate(isotropic, p, rng=0)
+    assert (exact.method, exact.draws) == ("quadrature", 0)
+    assert np.array_equal(exact.standard_error, np.zeros(5))
+    # The same law, its scale spelled out, so that its shape does not say that it is one number.
+    q = WrappedNormal(manifold, loc, np.full(3, 0.5))
+    estimate = kl_estimate(q, p, draws=4000, rng=1)
+    assert (estimate.method, estimate.draws) == ("Monte Carlo", 4000)
+    z = (estimate.value - exact.value) / estimate.standard_error
+    assert np.all(np.abs(z) < 4)
+    assert np.all(estimate.standard_error < 0.05 * exact.value)
+    assert stats.chi2(5).sf(np.sum(z**2)) > 1e-4
+    repeated = [kl_estimate(q, p, draws=200, rng=k) for k in range(300)]
+    spread = np.std([e.value for e in repeated], axis=0)
+    np.testing.assert_allclose(np.mean([e.standard_error for e in repeated], axis=0), spread, rtol=0.2)
+
+
+@pytest.mark.parametrize("manifold", [Hyperboloid(3), Sphere(2)], ids=repr)
+def test_pull_of_the_estimate(manifold):
+    gen = np.random.default_rng(1)
+    loc, other = manifold.random_point((4,), rng=2), manifold.random_point(rng=3)
+    scale, factor = gen.uniform(0.2, 0.5, (4, manifold.dim)), scales(gen, manifold.dim, 0.8)[1]
+    noise = WrappedNormal(manifold, loc, scale).draw(6, rng=0)
+    gradcheck(rule(manifold, (False, True), noise), loc, scale, other, factor, step=1e-3)
+    q = WrappedNormal(manifold, loc, scale)
+    _, pull = kl_estimate_vjp(q, WrappedNormal(manifold, other, factor, full=True), noise)
+    assert pull(None) == ((None, None), (None, None))
+
+
+def test_estimates_of_other_pairs():
+    """Any two laws of one space: a pair without a rule, and one whose draws need an advantage."""
+    mu = np.eye(3)[0]
+    q, p = VonMisesFisher(mu, 3.0), WrappedNormal(Sphere(2), mu, np.array(0.6))
+    assert kl_method(q, p) is None
+    with pytest.raises(NotImplementedError, match="kl_estimate"):
+        kl_divergence(q, p)
+    assert float(kl_estimate(q, p, rng=0).value) > -0.1
+    score = VonMisesFisher(mu, np.array(3.0), "score")
+    _, pull = kl_estimate_vjp(score, p, score.draw(4000, rng=0))
+    _, pull_implicit = kl_estimate_vjp(q, p, q.draw(4000, rng=0))
+    assert float(pull(np.ones(()))[0][1]) == pytest.approx(float(pull_implicit(np.ones(()))[0][1]), abs=0.02)
+    assert kl_estimate(q, SphericalUniform(2), rng=0).method == "closed form"
+    with pytest.raises(ValueError, match="at least 2 draws"):
+        kl_estimate(q, p, draws=1, rng=0)
+
+
+def test_bad_input():
+    q = WrappedNormal(Hyperboloid(3), Hyperboloid(3).origin(), np.array(1.0))
+    with pytest.raises(NotImplementedError, match="WrappedNormal"):
+        kl_divergence(q, WrappedNormal(Euclidean(4), np.zeros(4), np.array(1.0)))
+    with pytest.raises(ValueError, match="one number"):
+        euclidean_kl(q, WrappedNormal(Hyperboloid(3), Hyperboloid(3).origin(), np.ones(3)))
