@@ -9,8 +9,10 @@ from geomlat.manifolds.base import Manifold
 from geomlat.manifolds.euclidean import Euclidean
 from geomlat.manifolds.hyperboloid import Hyperboloid
 from geomlat.manifolds.mean import MeanStatus
+from geomlat.manifolds.poincare_ball import PoincareBall
 from geomlat.manifolds.product import Product
 from geomlat.manifolds.sphere import Sphere
+from geomlat.manifolds.stereographic import Stereographic
 from geomlat.manifolds.torus import Torus
 
 MANIFOLDS: dict[str, tuple[Manifold, ...]] = {
@@ -22,7 +24,26 @@ MANIFOLDS: dict[str, tuple[Manifold, ...]] = {
         Product(Sphere(2), Euclidean(2), Torus(1), scales=(0.5, 1.0, 2.0)),
     ),
     "Sphere": (Sphere(0), Sphere(1), Sphere(2), Sphere(6)),
+    "PoincareBall": (PoincareBall(1, -0.5), PoincareBall(4, -3.0), PoincareBall(2)),
+    "Stereographic": (
+        Stereographic(1, 0.7),
+        Stereographic(3, -1e-3),
+        Stereographic(2, 0.0),
+        Stereographic(2, 4.0),
+        Stereographic(3, -1.0),
+    ),
     "Torus": (Torus(1), Torus(3)),
 }
 
-__all__ = ["MANIFOLDS", "Euclidean", "Hyperboloid", "Manifold", "MeanStatus", "Product", "Sphere", "Torus"]
+__all__ = [
+    "MANIFOLDS",
+    "Euclidean",
+    "Hyperboloid",
+    "Manifold",
+    "MeanStatus",
+    "PoincareBall",
+    "Product",
+    "Sphere",
+    "Stereographic",
+    "Torus",
+]

@@ -20,7 +20,7 @@ import array_api_compat
 import numpy as np
 
 from geomlat.backends import floating, namespace
-from geomlat.grad import sum_to
+from geomlat.grad import add, sum_to
 from geomlat.manifolds.mean import MeanStatus, frechet_mean, mean_pull, normalised
 from geomlat.manifolds.vectors import check_out, spread
 from geomlat.random import normal
@@ -212,12 +212,12 @@ class Manifold:
 
         def pull(dx: Any) -> tuple[Any, ...]:
             if dx is None:
-                return None, None
-            dpoints, dw = mean_pull(self, self._curving, x, points, w, dx)
+                return None, *self.log_vjp(x, x)[1](None)[1:]
+            dpoints, dw, *fields = mean_pull(self, self._curving, x, points, w, dx)
             if not given:
-                return dpoints, None
+                return dpoints, None, *fields
             total = xp.sum(xp.broadcast_to(given[0], w.shape), axis=-1, keepdims=True)
-            return dpoints, sum_to(dw / total, given[0].shape)
+            return dpoints, sum_to(dw / total, given[0].shape), *fields
 
         return (x, status), pull
 
@@ -233,12 +233,17 @@ class Manifold:
 
         return (), pull
 
+    def _grain(self, x: Array) -> Array:
+        # How many roundings a rounding of the entries of x moves it: at least one.
+        xp = namespace(x)
+        return xp.clip(xp.max(xp.abs(x), axis=tuple(range(-len(self.ambient_shape), 0))), min=1)
+
     def _curving(self, r: Array) -> Array:
         # The Hessian of half the squared distance across the geodesic, at distance r: see `geomlat.manifolds.mean`.
         raise NotImplementedError
 
     @property
-    def _stride(self) -> float:
+    def _stride(self) -> Any:
         # The longest step towards a mean.
         return self.injectivity_radius / 2
 
@@ -299,8 +304,7 @@ class Manifold:
                 da, db, *fields = pull_dist(dd[..., rows, :])
                 dx.append(xp.squeeze(da, axis=axis))
                 rest.append((xp.squeeze(db, axis=axis - 1), *fields))
-            totals = [sum(parts[1:], parts[0]) for parts in zip(*rest, strict=True)]
-            return xp.concat(dx, axis=axis), *totals
+            return xp.concat(dx, axis=axis), *add(*rest)
 
         return self.pairwise_dist(x, y), pull
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import array_api_compat
 import numpy as np
 
-from geomlat.backends import floating, is_host, namespace
+from geomlat.backends import floating, is_host, is_scalar, namespace
 from geomlat.manifolds.vectors import direction, dot, length
 
 Array = Any
@@ -65,14 +65,14 @@ def normalised(xp: Any, points: Array, weights: Array | None, ambient: int) -> A
 
 
 def frechet_mean(
-    manifold: Any, curving: Callable[[Array], Array], limit: float, start: Array, points: Array, weights: Array
+    manifold: Any, curving: Callable[[Array], Array], limit: Any, start: Array, points: Array, weights: Array
 ) -> tuple[Array, MeanStatus]:
     """The mean of ``points`` under normalised ``weights`` from a ``start``, by steps no longer than ``limit``.
 
     ``curving(r)`` is the function k above.
     """
     xp, x = namespace(points), start
-    axes = tuple(range(-len(manifold.ambient_shape), 0))
+    limit = limit if is_scalar(limit) else xp.astype(limit, points.dtype)
     tolerance = TOLERANCE * float(xp.finfo(points.dtype).eps)
     steps = 0
     while steps < STEPS:
@@ -83,11 +83,10 @@ def frechet_mean(
         scale = xp.where(values > FLOOR, values, xp.clip(xp.abs(values), min=FLOOR))
         step = _apply(xp, vectors, 1 / scale, gradient)
         size = length(xp, step)
-        if not math.isinf(limit):
-            step = step * (limit / xp.clip(size, min=limit))[..., None]
-        wide = xp.clip(xp.max(xp.abs(x), axis=axes), min=1)
+        step = step * xp.clip(limit / xp.where(size > 0, size, xp.ones_like(size)), max=1.0)[..., None]
+        grain = manifold._grain(x)
         x = manifold.project(manifold.exp(x, manifold.from_coordinates(x, step)))
-        converged = residual <= tolerance * wide
+        converged = residual <= tolerance * grain
         if is_host(x) and converged.all():
             break
     return x, MeanStatus(converged, residual, steps)
@@ -95,10 +94,11 @@ def frechet_mean(
 
 def mean_pull(
     manifold: Any, curving: Callable[[Array], Array], x: Array, points: Array, weights: Array, dx: Array
-) -> tuple[Array, Array]:
-    """The cotangents of the points and of the unnormalised weights (times their sum), by the implicit function theorem.
+) -> tuple[Array, ...]:
+    """The cotangents of the points, of the unnormalised weights (times their sum) and of the manifold's fields.
 
-    From ``sum_i w_i log(x, p_i) = 0``: ``H dx = sum_i (w_i d log(x, p_i) + dw_i log(x, p_i))``.
+    By the implicit function theorem, from ``sum_i w_i log(x, p_i) = 0``:
+    ``H dx = sum_i (w_i d log(x, p_i) + dw_i log(x, p_i))``. The sum vanishes, so that the frame's fields do not matter.
     """
     xp = namespace(points)
     (dx,) = floating(xp, dx)
@@ -110,7 +110,8 @@ def mean_pull(
     logs, pull_log = manifold.log_vjp(base, points)
     each = xp.broadcast_to(h[..., None, :], coordinates.shape)
     _, dlog = manifold.to_coordinates_vjp(base, logs)[1](weights[..., None] * each)[:2]
-    return pull_log(dlog)[1], dot(xp, coordinates, h[..., None, :])
+    _, dpoints, *fields = pull_log(dlog)
+    return dpoints, dot(xp, coordinates, h[..., None, :]), *fields
 
 
 def _model(

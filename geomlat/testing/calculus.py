@@ -1,11 +1,14 @@
 """The laws of derivatives: the volume of the exponential map and every pullback, against extrapolated differences.
 
-Differences need NumPy float64 arrays, away from the cut locus and from where a function is not smooth (coinciding
+A manifold's own array fields (a curvature, say) are differentiated like arguments, whatever the manifold. Differences
+need NumPy float64 arrays, away from the cut locus and from where a function is not smooth (coinciding
 points for `dist`); `pullbacks_keep_kind` takes any library, any dtype and those places too.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,7 @@ import numpy as np
 from geomlat.backends import namespace
 from geomlat.grad import gradcheck, richardson
 from geomlat.manifolds.base import OPERATIONS
+from geomlat.testing.fields import array_fields, leaves, with_fields
 from geomlat.testing.measure import fail, host, nearest
 
 Array = Any
@@ -44,7 +48,11 @@ def logdet_exp_is_volume(m: Any, *, x: Array, u: Array) -> None:
 
 
 def pullbacks_are_derivatives(m: Any, **case: Array) -> None:
-    """Every ``f_vjp`` gives the value of ``f`` bitwise and its derivatives, with each argument broadcast in turn."""
+    """Every ``f_vjp`` gives the value of ``f`` bitwise and its derivatives, with each argument broadcast in turn.
+
+    The last cotangents are those of the manifold's array fields, in field order.
+    """
+    shifts = [np.zeros(np.shape(a)) for a in array_fields(m)]
     for name, kinds in OPERATIONS.items():
         args = [np.asarray(case[k]) for k in kinds]
         rule = _rule(m, name)
@@ -60,7 +68,9 @@ def pullbacks_are_derivatives(m: Any, **case: Array) -> None:
                 calls += [[a if i == k else a[0] for i, a in enumerate(args)]]
         for call in calls if case["t"].size else ():
             try:
-                gradcheck(_continuous(m, rule, *call) if name in POINTS else rule, *call, directions=1)
+                moved = _of_fields(m, name, len(call))
+                around = _continuous(m, moved, *call, *shifts) if name in POINTS else moved
+                gradcheck(around, *call, *shifts, directions=1)
             except AssertionError as error:
                 fail("pullbacks_are_derivatives", m, f"{name}_vjp: {error}", **dict(zip(kinds, call, strict=True)))
 
@@ -78,10 +88,48 @@ def pullbacks_keep_kind(m: Any, **case: Array) -> None:
                 fail("pullbacks_keep_kind", m, f"{name}_vjp gives {kind} {_kind(a)} a cotangent {_kind(g)}")
             if g is not None and not np.all(np.isfinite(host(g))):
                 fail("pullbacks_keep_kind", m, f"{name}_vjp gives {kind} {host(g)}", **given)
-        if any(g is not None for g in pull(None)) or len(pull(None)) != len(cotangents):
+        fields, arrays = leaves(cotangents[len(args) :]), array_fields(m)
+        if len(fields) != len(arrays):
+            fail("pullbacks_keep_kind", m, f"{name}_vjp gives {len(fields)} cotangents for {len(arrays)} array fields")
+        for a, g in zip(arrays, fields, strict=True):
+            if g is not None and _kind(g) != (tuple(a.shape), *_kind(y)[1:]):
+                fail("pullbacks_keep_kind", m, f"{name}_vjp gives a field {_kind(a)} a cotangent {_kind(g)}")
+            if g is not None and not np.all(np.isfinite(host(g))):
+                fail("pullbacks_keep_kind", m, f"{name}_vjp gives a field {host(g)}", **given)
+        if any(g is not None for g in leaves(pull(None))) or len(leaves(pull(None))) != len(leaves(cotangents)):
             fail("pullbacks_keep_kind", m, f"the pull of {name}_vjp does not treat None as zero")
         if not all(np.array_equal(host(a), b, equal_nan=True) for a, b in zip(args, before, strict=True)):
             fail("pullbacks_keep_kind", m, f"{name}_vjp changes its arguments")
+
+
+def curvature_crosses_zero(m: Any, **case: Array) -> None:
+    """Where a field is called ``curvature``, every operation and pullback is continuous in it through zero.
+
+    At a curvature h of either sign the values and all cotangents are those at zero up to a multiple of h: a formula
+    that cancels is off by ``eps / h``, one that switches by a finite amount.
+    """
+    if not hasattr(getattr(m, "curvature", None), "dtype"):
+        return
+    for name, kinds in OPERATIONS.items():
+        args = [case[k] for k in kinds]
+        flat = _values(dataclasses.replace(m, curvature=0 * m.curvature), name, args)
+        for h in (1e-30, 1e-12, 1e-9, 1e-7):
+            for sign in (-1, 1):
+                bent = _values(dataclasses.replace(m, curvature=0 * m.curvature + sign * h), name, args)
+                for got, expected in zip(bent, flat, strict=True):
+                    scale = 1 + np.max(np.abs(expected), initial=0.0)
+                    error = np.max(np.abs(got - expected), initial=0.0) / scale
+                    if not error <= 64 * float(np.finfo(got.dtype).eps) + 1e3 * h:
+                        what = f"{name}_vjp jumps by {error:.3g} between curvature 0 and {sign * h}"
+                        fail("curvature_crosses_zero", m, what, **dict(zip(kinds, args, strict=True)))
+
+
+def _values(m: Any, name: str, args: list[Array]) -> list[np.ndarray]:
+    # The value of an operation and its cotangents for a fixed cotangent of the value.
+    y, pull = _rule(m, name)(*args)
+    weights = np.cos(np.arange(math.prod(y.shape))).reshape(y.shape)
+    dy = namespace(y).asarray(weights, dtype=y.dtype, device=getattr(y, "device", None))
+    return [host(a) for a in (y, *leaves(pull(dy))) if a is not None]
 
 
 def _continuous(m: Any, rule: Any, *args: Array) -> Any:
@@ -99,6 +147,16 @@ def _kind(a: Array) -> tuple[Any, ...]:
     return tuple(a.shape), a.dtype, getattr(a, "device", None)
 
 
+def _of_fields(m: Any, name: str, count: int) -> Any:
+    # The rule of an operation as a function of its arguments and of what is added to the manifold's array fields.
+    def vjp(*args: Array) -> tuple[Array, Any]:
+        moved = [a + shift for a, shift in zip(array_fields(m), args[count:], strict=True)]
+        y, pull = _rule(with_fields(m, moved), name)(*args[:count])
+        return y, lambda dy: tuple(leaves(pull(dy)))
+
+    return vjp
+
+
 def _rule(m: Any, name: str) -> Any:
     f = getattr(m, f"{name}_vjp")
 
@@ -109,4 +167,4 @@ def _rule(m: Any, name: str) -> Any:
     return vjp
 
 
-CALCULUS = (logdet_exp_is_volume, pullbacks_are_derivatives, pullbacks_keep_kind)
+CALCULUS = (logdet_exp_is_volume, pullbacks_are_derivatives, pullbacks_keep_kind, curvature_crosses_zero)

@@ -200,7 +200,7 @@ def retract_is_first_order(m: Any, *, x: Array, v: Array) -> None:
     gap = np.abs(nearest(m, m.retract(x, h * v), end) - host(end))
     size = 1 + _size(m, m.norm(x, v)) ** 2
     noise = LIMIT * float(np.finfo(gap.dtype).eps)
-    bound = (h * h * size + noise) * _wide(m, x) ** 2
+    bound = (h * h * size + noise) * _wide(m, x) * _wide(m, x, v)
     if not np.all(gap <= bound):
         fail("retract_is_first_order", m, f"off by {float(np.max(gap / bound)) * h * h:.3g} at h = {h}", x=x, v=v)
 
@@ -276,10 +276,21 @@ def _wide(m: Any, x: Array, *others: Array) -> np.ndarray:
     # One plus the largest entry of each array, multiplied: how an absolute rounding of the inputs can grow. Entries
     # are measured in those of the origin where these are below one: the radius of a strongly curved hyperboloid.
     unit = min(float(np.max(np.abs(m.origin()), initial=0.0)) or 1.0, 1.0)
-    wide = np.asarray(1.0)
+    wide = _stretch(m, x)
     for a in (x, *others):
         wide = wide * (1.0 + _largest(m, a) / unit)
     return wide
+
+
+def _stretch(m: Any, x: Array) -> np.ndarray:
+    # How much longer than its entries a tangent at x is: what a rounding of the entries of x grows to, at least one.
+    if not m.dim:
+        return np.asarray(1.0)
+    xp, ambient = namespace(x), tuple(range(-len(m.ambient_shape), 0))
+    axes = xp.asarray(np.eye(m.dim), dtype=x.dtype, device=getattr(x, "device", None))
+    frame = host(m.from_coordinates(xp.expand_dims(x, axis=-1 - len(ambient)), axes)).astype(float)
+    least = np.min(np.sqrt(np.sum(frame**2, axis=ambient)), axis=-1)
+    return _size(m, np.maximum(1.0, 1 / least))
 
 
 def _largest(m: Any, a: Array) -> np.ndarray:

@@ -24,6 +24,12 @@ def shapes() -> st.SearchStrategy[tuple[int, ...]]:
     return st.sampled_from((*SHAPES, *(shape for shape in SHAPES if 0 not in shape)))
 
 
+def curvatures(low: float = 1e-12, high: float = 10.0) -> st.SearchStrategy[float]:
+    """Curvatures of both signs with magnitudes log-uniform in ``low .. high``, their ends, and zero."""
+    sizes = st.floats(math.log10(low), math.log10(high)).map(lambda e: 10.0**e)
+    return st.one_of(st.sampled_from([0.0, low, -low, high, -high]), sizes, sizes.map(lambda k: -k))
+
+
 @st.composite  # type: ignore[untyped-decorator]
 def points(draw: st.DrawFn, manifold: Any, shape: tuple[int, ...] = (), dtype: Any = np.float64) -> np.ndarray:
     """Points of a batch ``shape``: random, or on an ambient axis."""
@@ -32,7 +38,7 @@ def points(draw: st.DrawFn, manifold: Any, shape: tuple[int, ...] = (), dtype: A
     if not axis:
         return np.asarray(manifold.random_point(shape, rng=seed), dtype=dtype)
     gen = np.random.default_rng(seed)
-    one = np.eye(size)[gen.integers(0, size, shape)] * gen.choice([-1.0, 1.0], (*shape, 1))
+    one = 0.125 * np.eye(size)[gen.integers(0, size, shape)] * gen.choice([-1.0, 1.0], (*shape, 1))
     return np.asarray(manifold.project(one.reshape(*shape, *manifold.ambient_shape)), dtype=dtype)
 
 
@@ -123,4 +129,5 @@ def cases(
         "others": beside(center, (*shape, 3), 0.5) if smooth else m.random_point((*shape, 3), rng=gen),
         "weights": gen.random((*shape, 4)) + 0.1,
     }
-    return {name: np.asarray(value, dtype=dtype) for name, value in values.items()}
+    rounded = {name: np.asarray(value, dtype=dtype) for name, value in values.items()}
+    return rounded | {name: m.project(rounded[name]) for name in ("x", "y", "z", "points", "others")}

@@ -1,0 +1,376 @@
+"""Spaces of constant curvature K in stereographic coordinates, smooth in K through zero."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import array_api_compat
+import numpy as np
+
+from geomlat.backends import is_host, is_scalar, namespace
+from geomlat.grad import sum_to
+from geomlat.manifolds.base import Array, Manifold, Pull, constant, draw
+from geomlat.manifolds.curved import dlog_sine, log_sine
+from geomlat.manifolds.gyro import (
+    conformal,
+    conformal_pull,
+    inside,
+    inside_pull,
+    pair,
+    pair_pull,
+    reflected,
+    rotation_pull,
+    step,
+    step_pull,
+)
+from geomlat.manifolds.vectors import batch_shape, direction, dot, length, spread, store
+
+
+@dataclass(frozen=True, eq=False)
+class Stereographic(Manifold):
+    """The space of dimension n and curvature K with the metric ``(2 / (1 + K |x|^2))^2 |dx|^2``.
+
+    For K < 0 it is the open ball of radius ``1 / sqrt(-K)``, for K = 0 flat space (with lengths ``2 |dx|``), for K > 0
+    the sphere of radius ``1 / sqrt(K)`` seen from its pole, which lies at infinity: a point of R^n stands for every
+    other. All operations and their derivatives are continuous in K. Points and tangents have shape ``(..., n)``.
+
+    ``curvature`` is a number or a 0-d array and is a parameter: every pull returns its cotangent after those of the
+    arguments. The points decide library and dtype; the curvature is cast to theirs.
+
+    `exp` and `project` end where ``sqrt(-K) |x| <= 1 - 16 eps``, a distance of ``34 / sqrt(-K)`` from the origin (14 in
+    float32), and for K > 0 at most ``pi / sqrt(K)`` less a rounding. Close to the border errors grow like ``eps e^R``
+    with the distance ``R / sqrt(-K)``. At the cut locus of x, for K > 0 the point ``-x / (K |x|^2)``, the geodesic is
+    the one through the origin, and pullbacks are finite: they keep only what does not diverge.
+
+    References: Ungar (2008), Analytic Hyperbolic Geometry, chapters 3 and 6; Bachmann, Becigneul and Ganea (2020),
+    Constant curvature graph convolutional networks, section 2.
+
+    >>> s = Stereographic(2, -1.0)
+    >>> s.dist(np.array([0.0, 0.0]), np.array([0.0, np.tanh(0.5)]))
+    np.float64(1.0)
+    """
+
+    n: int
+    curvature: Array
+
+    def __post_init__(self) -> None:
+        self._check_dimension()
+        if is_scalar(self.curvature) or is_host(self.curvature):
+            k = np.asarray(self.curvature, dtype=getattr(self.curvature, "dtype", np.float64))
+            object.__setattr__(self, "curvature", k)
+            if k.ndim == 0 and not np.isfinite(k):
+                msg = f"{type(self).__name__}(n, curvature) needs a finite curvature, got {k}"
+                raise ValueError(msg)
+        if self.curvature.shape != ():
+            msg = f"{type(self).__name__}(n, curvature) needs one number, got an array of shape {self.curvature.shape}"
+            raise ValueError(msg)
+
+    def _check_dimension(self) -> None:
+        if self.n < 1:
+            msg = f"{type(self).__name__}(n) needs n >= 1, got {self.n}"
+            raise ValueError(msg)
+
+    @property
+    def dim(self) -> int:  # type: ignore[override]
+        """The dimension n."""
+        return self.n
+
+    @property
+    def ambient_shape(self) -> tuple[int, ...]:  # type: ignore[override]
+        """``(n,)``."""
+        return (self.n,)
+
+    @property
+    def injectivity_radius(self) -> Any:  # type: ignore[override]
+        """``pi / sqrt(K)``, or inf for K <= 0: a float, or a 0-d array where the curvature is on a device."""
+        k = self.curvature
+        xp = namespace(k)
+        positive = k > 0
+        radius = xp.where(
+            positive, math.pi / xp.sqrt(xp.where(positive, k, xp.ones_like(k))), math.inf * xp.ones_like(k)
+        )
+        return float(radius) if is_host(radius) else radius
+
+    def exp(self, x: Array, u: Array, /, *, out: Array | None = None) -> Array:
+        """``x (+) tan_K(|u| / A) u / |u|`` with ``A = 1 + K |x|^2`` and Moebius addition, as a displacement of x.
+
+        ``y = x + (A / D) (c p - K |p|^2 x)``, ``p = s u / |u|``, ``s / c = tan_K(|u| / A)``,
+        ``D = |c - K <x, p>|^2 + K^2 |x /\\ p|^2 = A (c^2 + K s^2) - K |c x + p|^2``.
+        """
+        xp, x, u, k = self._operands(x, u)
+        return store(inside(xp, k, step(xp, k, x, u).y), out)
+
+    def exp_vjp(self, x: Array, u: Array, /) -> tuple[Array, Pull]:
+        """`exp` and the pull to ``(dx, du, dK)``."""
+        xp, x, u, k = self._operands(x, u)
+
+        def pull(dy: Any) -> tuple[Any, ...]:
+            if dy is None:
+                return None, None, *self._field(None)
+            way = step(xp, k, x, u)
+            dy, dlimit = inside_pull(xp, k, way.y, dy)
+            dx, du, dk = step_pull(xp, k, way, x, u, dy)
+            return sum_to(dx, x.shape), sum_to(du, u.shape), *self._field(xp.sum(dk) + dlimit)
+
+        return self.exp(x, u), pull
+
+    def log(self, x: Array, y: Array, /, *, out: Array | None = None) -> Array:
+        """``A theta e``: theta half the distance, e the direction of ``A d + K |d|^2 x``, ``d = y - x``."""
+        xp, x, y, k = self._operands(x, y)
+        two = pair(xp, k, x, y)
+        return store((two.ax * two.theta)[..., None] * two.first, out)
+
+    def log_vjp(self, x: Array, y: Array, /) -> tuple[Array, Pull]:
+        """`log` and the pull to ``(dx, dy, dK)``; smooth at ``x = y``."""
+        xp, x, y, k = self._operands(x, y)
+
+        def pull(du: Any) -> tuple[Any, ...]:
+            if du is None:
+                return None, None, *self._field(None)
+            two = pair(xp, k, x, y)
+            along = dot(xp, two.first, du)
+            dx, dy, dk = pair_pull(xp, k, two, x, y, two.ax * along)
+            dn = (two.ax * two.spin)[..., None] * (du - along[..., None] * two.first)
+            dd = two.ax[..., None] * dn + 2 * k * dot(xp, x, dn)[..., None] * two.d
+            ddx, ddk = conformal_pull(xp, k, x, two.theta * along + dot(xp, two.d, dn))
+            square = two.delta * two.delta
+            dx = dx + ddx - dd + (k * square)[..., None] * dn
+            dk = dk + ddk + square * dot(xp, x, dn)
+            return sum_to(dx, x.shape), sum_to(dy + dd, y.shape), *self._field(xp.sum(dk))
+
+        return self.log(x, y), pull
+
+    def dist(self, x: Array, y: Array, /, *, out: Array | None = None) -> Array:
+        """``2 arctan_K(|(-x) (+) y|)``, as ``atan2(sqrt(K) |x - y|, C)`` or ``asinh(sqrt(-K) |x - y| / B)``.
+
+        ``B^2 = A_x A_y``, ``C^2 = (1 + K <x, y>)^2 + K^2 |x /\\ y|^2``: nothing cancels near ``x = y``, near the cut locus or near K = 0.
+        """
+        xp, x, y, k = self._operands(x, y)
+        return store(2 * pair(xp, k, x, y).theta, out)
+
+    def dist_vjp(self, x: Array, y: Array, /) -> tuple[Array, Pull]:
+        """`dist` and the pull to ``(dx, dy, dK)``; the diverging part is zero at ``x = y`` and at the cut locus."""
+        xp, x, y, k = self._operands(x, y)
+
+        def pull(dd: Any) -> tuple[Any, ...]:
+            if dd is None:
+                return None, None, *self._field(None)
+            dx, dy, dk = pair_pull(xp, k, pair(xp, k, x, y), x, y, 2 * dd)
+            return sum_to(dx, x.shape), sum_to(dy, y.shape), *self._field(xp.sum(dk))
+
+        return self.dist(x, y), pull
+
+    def inner(self, x: Array, u: Array, v: Array, /) -> Array:
+        """``(2 / A)^2 sum(u v)``."""
+        xp, x, u, v, k = self._operands(x, u, v)
+        scale = (2 / conformal(xp, k, x))[..., None]
+        return dot(xp, scale * u, scale * v)
+
+    def inner_vjp(self, x: Array, u: Array, v: Array, /) -> tuple[Array, Pull]:
+        """`inner` and the pull to ``(dx, du, dv, dK)``."""
+        xp, x, u, v, k = self._operands(x, u, v)
+
+        def pull(dy: Any) -> tuple[Any, ...]:
+            if dy is None:
+                return None, None, None, *self._field(None)
+            a = conformal(xp, k, x)
+            g = dy * 4 / (a * a)
+            dx, dk = conformal_pull(xp, k, x, -2 * g * dot(xp, u, v) / a)
+            du, dv = g[..., None] * v, g[..., None] * u
+            return sum_to(dx, x.shape), sum_to(du, u.shape), sum_to(dv, v.shape), *self._field(xp.sum(dk))
+
+        return self.inner(x, u, v), pull
+
+    def norm(self, x: Array, u: Array, /) -> Array:
+        """``2 |u| / A``."""
+        xp, x, u, k = self._operands(x, u)
+        return 2 * length(xp, u) / conformal(xp, k, x)
+
+    def norm_vjp(self, x: Array, u: Array, /) -> tuple[Array, Pull]:
+        """`norm` and the pull to ``(dx, du, dK)``; the part across u is zero at ``u = 0``."""
+        xp, x, u, k = self._operands(x, u)
+
+        def pull(dr: Any) -> tuple[Any, ...]:
+            if dr is None:
+                return None, None, *self._field(None)
+            a, r = conformal(xp, k, x), length(xp, u)
+            g = 2 * dr / a
+            dx, dk = conformal_pull(xp, k, x, -g * r / a)
+            return sum_to(dx, x.shape), sum_to(g[..., None] * direction(xp, u, r), u.shape), *self._field(xp.sum(dk))
+
+        return self.norm(x, u), pull
+
+    def transport(self, x: Array, y: Array, u: Array, /, *, out: Array | None = None) -> Array:
+        """``(A_y / A_x) (I - 2 d d^T) (I - 2 e e^T) u``: e the direction of `log`, d that of ``y - x``; an isometry.
+
+        The inversion that swaps x and y reflects in d; it turns the geodesic around, which the reflection in e undoes.
+        """
+        xp, x, y, u, k = self._operands(x, y, u)
+        two = pair(xp, k, x, y)
+        turned = reflected(xp, reflected(xp, u, two.first), direction(xp, two.d, two.delta))
+        return store((two.ay / two.ax)[..., None] * turned, out)
+
+    def transport_vjp(self, x: Array, y: Array, u: Array, /) -> tuple[Array, Pull]:
+        """`transport` and the pull to ``(dx, dy, du, dK)``."""
+        xp, x, y, u, k = self._operands(x, y, u)
+
+        def pull(dv: Any) -> tuple[Any, ...]:
+            if dv is None:
+                return None, None, None, *self._field(None)
+            two = pair(xp, k, x, y)
+            dx, dy, du, dk = rotation_pull(xp, k, two, x, y, u, dv)
+            return sum_to(dx, x.shape), sum_to(dy, y.shape), sum_to(du, u.shape), *self._field(xp.sum(dk))
+
+        return self.transport(x, y, u), pull
+
+    def project(self, x: Array, /) -> Array:
+        """x, shortened to the largest length there is: see the class."""
+        xp, x, k = self._operands(x)
+        return inside(xp, k, x)
+
+    def project_vjp(self, x: Array, /) -> tuple[Array, Pull]:
+        """`project` and the pull to ``(dx, dK)``."""
+        xp, x, k = self._operands(x)
+
+        def pull(dy: Any) -> tuple[Any, ...]:
+            if dy is None:
+                return None, *self._field(None)
+            dx, dk = inside_pull(xp, k, x, dy)
+            return dx, *self._field(dk)
+
+        return self.project(x), pull
+
+    def to_tangent(self, x: Array, u: Array, /) -> Array:
+        """``u`` itself."""
+        xp, x, u = self._points(x, u)
+        return spread(xp, u, (*batch_shape(x, u), self.n))
+
+    def to_tangent_vjp(self, x: Array, u: Array, /) -> tuple[Array, Pull]:
+        """`to_tangent` and the pull to ``(None, du, None)``."""
+        _, x, u = self._points(x, u)
+
+        def pull(dv: Any) -> tuple[Any, ...]:
+            return None, None if dv is None else sum_to(dv, u.shape), *self._field(None)
+
+        return self.to_tangent(x, u), pull
+
+    def retract(self, x: Array, u: Array, /) -> Array:
+        """``project(x + u)``."""
+        _, x, u = self._points(x, u)
+        return self.project(x + u)
+
+    def retract_vjp(self, x: Array, u: Array, /) -> tuple[Array, Pull]:
+        """`retract` and the pull to ``(dx, du, dK)``."""
+        _, x, u = self._points(x, u)
+        y, pull_project = self.project_vjp(x + u)
+
+        def pull(dy: Any) -> tuple[Any, ...]:
+            d, *field = pull_project(dy)
+            return (None, None, *field) if d is None else (sum_to(d, x.shape), sum_to(d, u.shape), *field)
+
+        return y, pull
+
+    def egrad_to_rgrad(self, x: Array, g: Array, /) -> Array:
+        """``(A / 2)^2 g``."""
+        return self._scaled(x, g, 2)
+
+    def egrad_to_rgrad_vjp(self, x: Array, g: Array, /) -> tuple[Array, Pull]:
+        """`egrad_to_rgrad` and the pull to ``(dx, dg, dK)``."""
+        return self._scaled_vjp(x, g, 2)
+
+    def to_coordinates(self, x: Array, u: Array, /) -> Array:
+        """``(2 / A) u``: the axes themselves are an orthogonal frame."""
+        return self._scaled(x, u, -1)
+
+    def to_coordinates_vjp(self, x: Array, u: Array, /) -> tuple[Array, Pull]:
+        """`to_coordinates` and the pull to ``(dx, du, dK)``."""
+        return self._scaled_vjp(x, u, -1)
+
+    def from_coordinates(self, x: Array, c: Array, /) -> Array:
+        """``(A / 2) c``."""
+        self._point_and_coordinates(x, c)
+        return self._scaled(x, c, 1)
+
+    def from_coordinates_vjp(self, x: Array, c: Array, /) -> tuple[Array, Pull]:
+        """`from_coordinates` and the pull to ``(dx, dc, dK)``."""
+        self._point_and_coordinates(x, c)
+        return self._scaled_vjp(x, c, 1)
+
+    def logdet_exp(self, x: Array, u: Array, /) -> Array:
+        """``(n - 1) log |sin_K(r) / r|`` with ``r = 2 |u| / A``."""
+        xp, x, u, k = self._operands(x, u)
+        t = xp.sqrt(xp.abs(k)) * (2 * length(xp, u) / conformal(xp, k, x))
+        return (self.n - 1) * log_sine(xp.sign(k), t)
+
+    def logdet_exp_vjp(self, x: Array, u: Array, /) -> tuple[Array, Pull]:
+        """`logdet_exp` and the pull to ``(dx, du, dK)``."""
+        xp, x, u, k = self._operands(x, u)
+
+        def pull(dl: Any) -> tuple[Any, ...]:
+            if dl is None:
+                return None, None, *self._field(None)
+            r, pull_norm = self.norm_vjp(x, u)
+            dz = (self.n - 1) * dl * dlog_sine(xp.sign(k), xp.sqrt(xp.abs(k)) * r)
+            dx, du, *field = pull_norm(2 * k * r * dz)
+            return dx, du, *(f + xp.sum(r * r * dz) for f in field)
+
+        return self.logdet_exp(x, u), pull
+
+    def contains(self, x: Array, /, *, atol: float | None = None) -> Array:
+        """Whether x is finite and ``1 + K |x|^2 > -atol`` (0 if None): the border does not belong to the ball."""
+        xp, x, k = self._operands(x)
+        root = xp.sqrt(xp.abs(k)) * x
+        return xp.all(xp.isfinite(x), axis=-1) & (
+            1 + xp.sign(k) * dot(xp, root, root) > (0.0 if atol is None else -atol)
+        )
+
+    def origin(self, shape: tuple[int, ...] = (), *, like: Array | None = None) -> Array:
+        """Zero."""
+        return constant(np.zeros(self.n), (*shape, self.n), like)
+
+    def random_point(self, shape: tuple[int, ...] = (), *, rng: Any, like: Array | None = None) -> Array:
+        """`exp` of a standard normal at the origin, for every sign of K: continuous in K, not uniform on the sphere."""
+        c = draw((*shape, self.n), rng=rng, like=like)
+        return self.exp(0 * c, c / 2)
+
+    def _grain(self, x: Array) -> Any:
+        return namespace(x).clip(self.norm(x, x), min=1.0)
+
+    def _curving(self, r: Array) -> Array:
+        xp = namespace(r)
+        k = self._cast(xp, r)
+        return 1 + 2 * k * r * r * dlog_sine(xp.sign(k), xp.sqrt(xp.abs(k)) * r)
+
+    def _scaled(self, x: Array, u: Array, power: int) -> Array:
+        xp, x, u, k = self._operands(x, u)
+        return ((conformal(xp, k, x) / 2) ** power)[..., None] * u
+
+    def _scaled_vjp(self, x: Array, u: Array, power: int) -> tuple[Array, Pull]:
+        xp, x, u, k = self._operands(x, u)
+
+        def pull(dv: Any) -> tuple[Any, ...]:
+            if dv is None:
+                return None, None, *self._field(None)
+            a = conformal(xp, k, x)
+            scale = (a / 2) ** power
+            dx, dk = conformal_pull(xp, k, x, power * scale / a * dot(xp, u, dv))
+            return sum_to(dx, x.shape), sum_to(scale[..., None] * dv, u.shape), *self._field(xp.sum(dk))
+
+        return self._scaled(x, u, power), pull
+
+    def _field(self, dk: Array | None) -> tuple[Any, ...]:
+        # The cotangents of the array fields.
+        return (dk,)
+
+    def _operands(self, *points: Array) -> tuple[Any, ...]:
+        # The namespace, the points and tangents in one dtype, and the curvature in it.
+        xp, *arrays = self._points(*points)
+        return (xp, *arrays, self._cast(xp, arrays[0]))
+
+    def _cast(self, xp: Any, like: Array) -> Array:
+        k = self.curvature
+        if is_scalar(k) or is_host(k):
+            return xp.asarray(float(k), dtype=like.dtype, device=array_api_compat.device(like))
+        return xp.astype(namespace(like, k).asarray(k), like.dtype, copy=False)
