@@ -145,7 +145,8 @@ class Stereographic(Manifold):
     def dist(self, x: Array, y: Array, /, *, out: Array | None = None) -> Array:
         """``2 arctan_K(|(-x) (+) y|)``, as ``atan2(sqrt(K) |x - y|, C)`` or ``asinh(sqrt(-K) |x - y| / B)``.
 
-        ``B^2 = A_x A_y``, ``C^2 = (1 + K <x, y>)^2 + K^2 |x /\\ y|^2``: nothing cancels near ``x = y``, near the cut locus or near K = 0.
+        ``B^2 = A_x A_y``, ``C^2 = (1 + K <x, y>)^2 + K^2 |x /\\ y|^2``: nothing cancels near ``x = y``, near the cut
+        locus or near K = 0.
         """
         xp, x, y, k = self._operands(x, y)
         return store(2 * pair(xp, k, x, y).theta, out)
