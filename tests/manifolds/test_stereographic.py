@@ -1,0 +1,112 @@
+"""Stereographic coordinates against 60-digit gyrovector formulas, from K = -10 through 0 to 10."""
+
+from __future__ import annotations
+
+import mpmath
+import numpy as np
+import pytest
+
+from geomlat.manifolds import PoincareBall, Stereographic
+
+mpmath.mp.dps = 60
+CURVATURES = [-10.0, -1.0, -1e-3, -1e-8, -1e-12, 0.0, 1e-12, 1e-8, 1e-3, 1.0, 10.0]
+
+
+class Plain(np.ndarray):
+    """A subclass of ndarray, which the kernels leave to the array expressions."""
+
+
+KINDS = pytest.mark.parametrize("kind", [np.asarray, lambda a: a.view(Plain)], ids=["kernel", "generic"])
+
+
+def precise(x):
+    return mpmath.matrix([mpmath.mpf(float(t)) for t in np.atleast_1d(x)])
+
+
+def inner(a, b):
+    return mpmath.fsum(p * q for p, q in zip(a, b, strict=True))
+
+
+def moebius(k, x, y):
+    """Ungar (2008), in the sign convention of curvature."""
+    xy, xx, yy = inner(x, y), inner(x, x), inner(y, y)
+    top = x * (1 - 2 * k * xy - k * yy) + y * (1 + k * xx)
+    return top / (1 - 2 * k * xy + k * k * xx * yy)
+
+
+def tan_k(k, r):
+    root = mpmath.sqrt(abs(k))
+    return r if k == 0 else (mpmath.tan(root * r) if k > 0 else mpmath.tanh(root * r)) / root
+
+
+def arctan_k(k, r):
+    root = mpmath.sqrt(abs(k))
+    return r if k == 0 else (mpmath.atan(root * r) if k > 0 else mpmath.atanh(root * r)) / root
+
+
+def exact_exp(k, x, u):
+    r = mpmath.norm(u)
+    return moebius(k, x, u * (tan_k(k, r / (1 + k * inner(x, x))) / r)) if r else x
+
+
+def exact_log(k, x, y):
+    v = moebius(k, -x, y)
+    r = mpmath.norm(v)
+    return v * ((1 + k * inner(x, x)) * arctan_k(k, r) / r) if r else v
+
+
+def exact_dist(k, x, y):
+    return 2 * arctan_k(k, mpmath.norm(moebius(k, -x, y)))
+
+
+def exact_transport(k, x, y, u):
+    def gyr(a, b, c):
+        return moebius(k, -moebius(k, a, b), moebius(k, a, moebius(k, b, c)))
+
+    small = u / (mpmath.norm(u) * 1000)
+    return gyr(y, -x, small) * (1000 * mpmath.norm(u) * (1 + k * inner(y, y)) / (1 + k * inner(x, x)))
+
+
+def error(got, expected):
+    return float(mpmath.norm(precise(got) - expected) / max(mpmath.norm(expected), mpmath.mpf("1e-400")))
+
+
+def pair(m, reach, distance, seed):
+    """A point at a distance from the origin and a tangent of a given length, both in units of the curvature's radius."""
+    gen = np.random.default_rng(seed)
+    unit = 1 / np.sqrt(abs(float(m.curvature)) + 1e-2)
+    v, w = gen.standard_normal((2, m.n))
+    x = m.exp(np.zeros(m.n), 0.5 * unit * reach * v / np.linalg.norm(v))
+    c = unit * distance * w / np.linalg.norm(w)
+    return x, m.from_coordinates(x, c)
+
+
+@KINDS
+@pytest.mark.parametrize("k", CURVATURES)
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_formulas_against_mpmath(n, k, kind):
+    m = Stereographic(n, k)
+    for seed, (reach, distance) in enumerate(
+        [(0.0, 0.3), (0.5, 1e-12), (0.5, 1.0), (1.0, 1e-6), (1.5, 2.0), (2.0, 2.5)]
+    ):
+        x, u = pair(m, reach, distance, seed)
+        a, v, kk = precise(x), precise(u), mpmath.mpf(k)
+        y = np.asarray(m.exp(kind(x), kind(u)))
+        assert error(y - x, exact_exp(kk, a, v) - a) < 2e-15 + 4e-16 * np.linalg.norm(x) / np.linalg.norm(y - x)
+        b = precise(y)
+        assert error(m.log(kind(x), kind(y)), exact_log(kk, a, b)) < 4e-15
+        assert error(m.dist(kind(x), kind(y)), precise([exact_dist(kk, a, b)])) < 2e-15
+        assert error(m.transport(kind(x), kind(y), kind(u)), exact_transport(kk, a, b, v)) < 1e-14
+
+
+@KINDS
+@pytest.mark.parametrize("reach", [0.0, 2.0, 10.0, 20.0, 30.0])
+@pytest.mark.parametrize("distance", [1e-12, 1e-4, 1.0, 10.0, 30.0])
+def test_near_the_border_the_error_is_that_of_a_rounded_point(reach, distance, kind):
+    m = PoincareBall(3)
+    for seed in range(3):
+        x, u = pair(m, reach, distance, seed)
+        y = np.asarray(m.exp(kind(x), kind(u)))
+        true = exact_dist(mpmath.mpf(-1), precise(x), precise(y))
+        grain = 1 / min(1 - x @ x, 1 - y @ y)
+        assert error(m.dist(kind(x), kind(y)), precise([true])) < 4e-16 * (2 + grain / max(1, float(true)))
