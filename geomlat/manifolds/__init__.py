@@ -23,8 +23,8 @@ MANIFOLDS: dict[str, tuple[Manifold, ...]] = {
         Product(Euclidean(1), Hyperboloid(2), scales=(3.0, 0.5)),
         Product(Sphere(2), Euclidean(2), Torus(1), scales=(0.5, 1.0, 2.0)),
     ),
-    "Sphere": (Sphere(0), Sphere(1), Sphere(2), Sphere(6)),
     "PoincareBall": (PoincareBall(1, -0.5), PoincareBall(2)),
+    "Sphere": (Sphere(0), Sphere(1), Sphere(2), Sphere(6)),
     "Stereographic": (Stereographic(1, -3.0), Stereographic(3, 0.0), Stereographic(2, 0.7)),
     "Torus": (Torus(1), Torus(3)),
 }

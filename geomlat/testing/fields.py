@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Iterator
 from typing import Any
@@ -37,8 +38,10 @@ def _arrays(value: Any) -> Iterator[Array]:
 
 def _rebuilt(value: Any, arrays: Iterator[Array]) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: _rebuilt(getattr(value, f.name), arrays) for f in dataclasses.fields(value) if f.init}
-        return dataclasses.replace(value, **fields)
+        new = copy.copy(value)
+        for field in dataclasses.fields(value):
+            object.__setattr__(new, field.name, _rebuilt(getattr(value, field.name), arrays))
+        return new
     if isinstance(value, tuple | list):
         return type(value)(_rebuilt(part, arrays) for part in value)
     return next(arrays) if hasattr(value, "dtype") and hasattr(value, "shape") else value

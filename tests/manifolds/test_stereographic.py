@@ -72,7 +72,7 @@ def error(got, expected):
 
 
 def pair(m, reach, distance, seed):
-    """A point at a distance from the origin and a tangent of a given length, both in units of the curvature's radius."""
+    """A point at a distance from the origin and a tangent of a given length, in units of the curvature radius."""
     gen = np.random.default_rng(seed)
     unit = 1 / np.sqrt(abs(float(m.curvature)) + 1e-2)
     v, w = gen.standard_normal((2, m.n))
