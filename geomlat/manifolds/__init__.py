@@ -18,12 +18,12 @@ from geomlat.manifolds.torus import Torus
 MANIFOLDS: dict[str, tuple[Manifold, ...]] = {
     "Euclidean": (Euclidean(1), Euclidean(3)),
     "Hyperboloid": (Hyperboloid(1, -10.0), Hyperboloid(5, -1e-3), Hyperboloid(2)),
+    "PoincareBall": (PoincareBall(1, -0.5), PoincareBall(2)),
     "Product": (
         Product(Sphere(2)),
         Product(Euclidean(1), Hyperboloid(2), scales=(3.0, 0.5)),
         Product(Sphere(2), Euclidean(2), Torus(1), scales=(0.5, 1.0, 2.0)),
     ),
-    "PoincareBall": (PoincareBall(1, -0.5), PoincareBall(2)),
     "Sphere": (Sphere(0), Sphere(1), Sphere(2), Sphere(6)),
     "Stereographic": (Stereographic(1, -3.0), Stereographic(3, 0.0), Stereographic(2, 0.7)),
     "Torus": (Torus(1), Torus(3)),
