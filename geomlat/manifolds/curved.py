@@ -1,8 +1,7 @@
 """Radial functions of a space of curvature K as array-API expressions, smooth through K = 0.
 
-Each is an analytic function of ``z = K r^2`` and takes the sign s of K and ``t = sqrt(|K|) r``, so that ``z = s t^2``
-never overflows. Below t = 1 both signs share one series, beyond it the sine or the hyperbolic sine is taken.
-Derivatives are by z.
+Each is an analytic function of ``z = K r^2``, by ``t = sqrt(|K|) r``, which does not overflow. Below t = 1 both signs
+share one series, beyond it the sine or the hyperbolic sine is taken. Derivatives are by z.
 """
 
 from __future__ import annotations
@@ -40,10 +39,10 @@ class Tangent(NamedTuple):
     dh: Array
 
 
-def tangent(s: Array, t: Array) -> Tangent:
+def tangent(k: Array, r: Array) -> Tangent:
     """The tangent function of curvature K as a quotient."""
-    xp, near, z, far = _split(s, t)
-    one, open_ = xp.ones_like(t), (s < 0) & ~near
+    xp, near, z, far = _split(k, r)
+    one, open_ = xp.ones_like(far), (k < 0) & ~near
     g, c = xp.sin(far) / far, xp.cos(far)
     tanh, decay = xp.tanh(far) / far, xp.exp(-2 * far)
     sech2 = 4 * decay / (1 + decay) ** 2
@@ -56,32 +55,42 @@ def tangent(s: Array, t: Array) -> Tangent:
     return Tangent(g, c, h, dg, dc, dh)
 
 
-def log_sine(s: Array, t: Array) -> Array:
+def log_sine(k: Array, r: Array) -> Array:
     """``log |sin(r sqrt K) / (r sqrt K)|``: log(sin t / t) for K > 0, log(sinh t / t) for K < 0."""
-    xp, near, z, far = _split(s, t)
+    xp, near, z, far = _split(k, r)
     grown = far - xp.log(far) - (math.log(2.0) - xp.log1p(-xp.exp(-2 * far)))
-    beyond = xp.where(s < 0, grown, xp.log(xp.abs(xp.sin(far) / far)))
+    beyond = xp.where(k < 0, grown, xp.log(xp.abs(xp.sin(far) / far)))
     return xp.where(near, z * _horner(_LOG, z), beyond)
 
 
-def dlog_sine(s: Array, t: Array) -> Array:
+def dlog_sine(k: Array, r: Array) -> Array:
     """The derivative of `log_sine`: ``(t cot t - 1) / (2 z)``, ``t coth t`` in place of ``t cot t`` for K < 0."""
-    xp, near, z, far = _split(s, t)
-    cot = xp.where(s < 0, 1 / xp.tanh(far), xp.cos(far) / xp.sin(far))
-    return xp.where(near, _horner(_LOG_SLOPE, z), s * (cot - 1 / far) / (2 * far))
+    xp, near, z, far = _split(k, r)
+    cot = xp.where(k < 0, 1 / xp.tanh(far), xp.cos(far) / xp.sin(far))
+    return xp.where(near, _horner(_LOG_SLOPE, z), signed_root(xp, k)[0] * (cot - 1 / far) / (2 * far))
 
 
-def arc_rest(s: Array, t: Array, ratio: Array) -> Array:
+def arc_rest(k: Array, r: Array, ratio: Array) -> Array:
     """``(1 - f) / (2 z)`` for ``f = arctan_K(r) / r``, which is given as ``ratio``."""
-    xp = namespace(t)
+    xp = namespace(r)
+    s, root = signed_root(xp, k)
+    t = root * r
     near = t * t < SMALL
     z = xp.where(near, s * t * t, xp.zeros_like(t))
     far = xp.where(near, xp.ones_like(t), s * t * t)
     return xp.where(near, _horner(_REST, z), (1 - ratio) / (2 * far))
 
 
-def _split(s: Array, t: Array) -> tuple[Any, Array, Array, Array]:
-    xp = namespace(t)
+def signed_root(xp: Any, k: Array) -> tuple[Array, Array]:
+    """The sign of K, 1 at zero, and ``sqrt(|K|)``."""
+    return xp.where(k < 0, -xp.ones_like(k), xp.ones_like(k)), xp.sqrt(xp.abs(k))
+
+
+def _split(k: Array, r: Array) -> tuple[Any, Array, Array, Array]:
+    # Whether t is below one, z where it is, and t where it is not.
+    xp = namespace(r)
+    s, root = signed_root(xp, k)
+    t = root * r
     near = t < 1
     low = xp.where(near, t, xp.zeros_like(t))
     return xp, near, s * low * low, xp.where(near, xp.ones_like(t), t)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from geomlat.manifolds.curved import Tangent, arc_rest, tangent
+from geomlat.manifolds.curved import Tangent, arc_rest, signed_root, tangent
 from geomlat.manifolds.vectors import direction, dot, length
 
 Array = Any
@@ -53,8 +53,8 @@ class Pair(NamedTuple):
 
 def conformal(xp: Any, k: Array, x: Array) -> Array:
     """``A = 1 + K |x|^2``, at least a rounding."""
-    root = xp.sqrt(xp.abs(k)) * x
-    return xp.clip(1 + xp.sign(k) * dot(xp, root, root), min=float(xp.finfo(x.dtype).eps))
+    s, root = signed_root(xp, k)
+    return xp.clip(1 + s * dot(xp, root * x, root * x), min=float(xp.finfo(x.dtype).eps))
 
 
 def conformal_pull(xp: Any, k: Array, x: Array, da: Array) -> tuple[Array, Array]:
@@ -92,10 +92,10 @@ def _limit(xp: Any, k: Array, x: Array) -> Array:
 
 def step(xp: Any, k: Array, x: Array, u: Array) -> Step:
     """The end of a geodesic, before it is shortened."""
-    s, root = xp.sign(k), xp.sqrt(xp.abs(k))
+    s, root = signed_root(xp, k)
     a, floor = conformal(xp, k, x), float(xp.finfo(x.dtype).eps) ** 2
     r = length(xp, u) / a
-    tan = tangent(s, root * r)
+    tan = tangent(k, r)
     p, c = (tan.g / a)[..., None] * u, tan.c[..., None]
     n, sx, sp = c * x + p, root * x, root * p
     xr, sn = length(xp, sx), root * n
@@ -133,11 +133,11 @@ def pair(xp: Any, k: Array, x: Array, y: Array) -> Pair:
     There ``C = (B, K |d| |w|)`` with ``B = 1 + K <x, y>``, the direction at x is C and at y its mirror image, so that a
     transport there and back is the identity to a rounding. w is taken from the shorter point, twice.
     """
-    root = xp.sqrt(xp.abs(k))
+    s, root = signed_root(xp, k)
     d = y - x
     delta, ax, ay = length(xp, d), conformal(xp, k, x), conformal(xp, k, y)
     e = direction(xp, d, delta)
-    b = (1 + xp.sign(k) * dot(xp, root * x, root * y))[..., None]
+    b = (1 + s * dot(xp, root * x, root * y))[..., None]
     w = xp.where((dot(xp, root * x, root * x) < dot(xp, root * y, root * y))[..., None], x, y)
     for _ in range(2):
         w = w - dot(xp, w, e)[..., None] * e
@@ -174,7 +174,7 @@ def pair_pull(xp: Any, k: Array, two: Pair, x: Array, y: Array, dtheta: Array) -
     some = tau > 0
     ratio = xp.where(some, two.theta, xp.ones_like(tau)) / xp.where(some, tau, xp.ones_like(tau))
     t = xp.sqrt(xp.abs(k)) * tau
-    near = tau**3 * arc_rest(xp.sign(k), t, ratio) - tau * (dot(xp, x, x) / two.ax + dot(xp, y, y) / two.ay) / 2
+    near = tau**3 * arc_rest(k, tau, ratio) - tau * (dot(xp, x, x) / two.ax + dot(xp, y, y) / two.ay) / 2
     other = xp.where(k == 0, xp.ones_like(k), 2 * k)
     far = (tau * (1 / two.ax + 1 / two.ay - 1) - two.theta) / other
     slope = xp.where((t < 0.5) & ~cut, near, far)

@@ -12,7 +12,7 @@ import numpy as np
 from geomlat.backends import is_host, is_scalar, namespace
 from geomlat.grad import sum_to
 from geomlat.manifolds.base import Array, Manifold, Pull, constant, draw
-from geomlat.manifolds.curved import dlog_sine, log_sine
+from geomlat.manifolds.curved import dlog_sine, log_sine, signed_root
 from geomlat.manifolds.gyro import (
     conformal,
     conformal_pull,
@@ -302,8 +302,7 @@ class Stereographic(Manifold):
     def logdet_exp(self, x: Array, u: Array, /) -> Array:
         """``(n - 1) log |sin_K(r) / r|`` with ``r = 2 |u| / A``."""
         xp, x, u, k = self._operands(x, u)
-        t = xp.sqrt(xp.abs(k)) * (2 * length(xp, u) / conformal(xp, k, x))
-        return (self.n - 1) * log_sine(xp.sign(k), t)
+        return (self.n - 1) * log_sine(k, 2 * length(xp, u) / conformal(xp, k, x))
 
     def logdet_exp_vjp(self, x: Array, u: Array, /) -> tuple[Array, Pull]:
         """`logdet_exp` and the pull to ``(dx, du, dK)``."""
@@ -313,7 +312,7 @@ class Stereographic(Manifold):
             if dl is None:
                 return None, None, *self._field(None)
             r, pull_norm = self.norm_vjp(x, u)
-            dz = (self.n - 1) * dl * dlog_sine(xp.sign(k), xp.sqrt(xp.abs(k)) * r)
+            dz = (self.n - 1) * dl * dlog_sine(k, r)
             dx, du, *field = pull_norm(2 * k * r * dz)
             return dx, du, *(f + xp.sum(r * r * dz) for f in field)
 
@@ -322,10 +321,9 @@ class Stereographic(Manifold):
     def contains(self, x: Array, /, *, atol: float | None = None) -> Array:
         """Whether x is finite and ``1 + K |x|^2 > -atol`` (0 if None): the border does not belong to the ball."""
         xp, x, k = self._operands(x)
-        root = xp.sqrt(xp.abs(k)) * x
-        return xp.all(xp.isfinite(x), axis=-1) & (
-            1 + xp.sign(k) * dot(xp, root, root) > (0.0 if atol is None else -atol)
-        )
+        s, root = signed_root(xp, k)
+        border = 1 + s * dot(xp, root * x, root * x)
+        return xp.all(xp.isfinite(x), axis=-1) & (border > (0.0 if atol is None else -atol))
 
     def origin(self, shape: tuple[int, ...] = (), *, like: Array | None = None) -> Array:
         """Zero."""
@@ -342,7 +340,7 @@ class Stereographic(Manifold):
     def _curving(self, r: Array) -> Array:
         xp = namespace(r)
         k = self._cast(xp, r)
-        return 1 + 2 * k * r * r * dlog_sine(xp.sign(k), xp.sqrt(xp.abs(k)) * r)
+        return 1 + 2 * k * r * r * dlog_sine(k, r)
 
     def _scaled(self, x: Array, u: Array, power: int) -> Array:
         xp, x, u, k = self._operands(x, u)
