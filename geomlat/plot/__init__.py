@@ -8,23 +8,32 @@ from __future__ import annotations
 from geomlat.plot.comparison import Panel, comparison
 from geomlat.plot.curves import training_curves
 from geomlat.plot.distribution import von_mises_fisher
+from geomlat.plot.geometry import exponential_map, geometry, parallel_transport
 from geomlat.plot.images import decoded, reconstructions, sample_grid
 from geomlat.plot.latent_space import latent, latent_globe
+from geomlat.plot.picture import Picture
 from geomlat.plot.sphere import from_degrees, hammer, hammer_inverse
 from geomlat.plot.style import save
+from geomlat.plot.video import Video, save_video
 
 __all__ = [
     "Panel",
+    "Picture",
+    "Video",
     "comparison",
     "decoded",
+    "exponential_map",
     "from_degrees",
+    "geometry",
     "hammer",
     "hammer_inverse",
     "latent",
     "latent_globe",
+    "parallel_transport",
     "reconstructions",
     "sample_grid",
     "save",
+    "save_video",
     "training_curves",
     "von_mises_fisher",
 ]

@@ -57,7 +57,7 @@ def from_degrees(lon: Any, lat: Any) -> np.ndarray:
 
 def orthographic(x: np.ndarray, view: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
     """Coordinates ``(..., 2)`` on the disc seen from ``view`` (degrees), and height ``(...,)`` towards the viewer."""
-    seen = x @ _frame(view)
+    seen = x @ camera(view)
     return seen[..., :2], seen[..., 2]
 
 
@@ -72,9 +72,9 @@ def hammer_map(ax: Axes, *, density: Density | None = None) -> None:
 
     rim = ax.add_patch(Ellipse((0, 0), 2 * HALF_WIDTH, 2 * HALF_HEIGHT, fill=False, edgecolor=GREY, linewidth=0.8))
     if density is not None:
-        grid = _raster(HALF_WIDTH, HALF_HEIGHT, 240)
+        grid = raster(HALF_WIDTH, HALF_HEIGHT, 240)
         _shade(ax, hammer_inverse(grid), density, HALF_WIDTH, HALF_HEIGHT, rim)
-    for line in _graticule():
+    for line in graticule():
         ax.plot(*hammer(line).T, color=LINE, linewidth=0.5, zorder=1.5)
     _frame_limits(ax, HALF_WIDTH, HALF_HEIGHT)
 
@@ -85,30 +85,31 @@ def globe_map(ax: Axes, *, view: tuple[float, float] = VIEW, density: Density | 
 
     rim = ax.add_patch(Circle((0, 0), 1.0, fill=False, edgecolor=GREY, linewidth=0.8))
     if density is not None:
-        grid = _raster(1.0, 1.0, 240)
+        grid = raster(1.0, 1.0, 240)
         with np.errstate(invalid="ignore"):
             height = np.sqrt(1.0 - (grid**2).sum(-1, keepdims=True))
-        _shade(ax, np.concatenate([grid, height], axis=-1) @ _frame(view).T, density, 1.0, 1.0, rim)
-    for line in _graticule():
+        _shade(ax, np.concatenate([grid, height], axis=-1) @ camera(view).T, density, 1.0, 1.0, rim)
+    for line in graticule():
         p, height = orthographic(line, view)
         ax.plot(*np.where(height[:, None] >= 0, p, np.nan).T, color=LINE, linewidth=0.5, zorder=1.5)
     _frame_limits(ax, 1.0, 1.0)
 
 
-def _frame(view: tuple[float, float]) -> np.ndarray:
+def camera(view: tuple[float, float]) -> np.ndarray:
     """Columns: the viewer's right, up and towards the viewer."""
     lon, lat = view
     return np.stack([from_degrees(lon + 90, 0), from_degrees(lon, lat + 90), from_degrees(lon, lat)], axis=-1)
 
 
-def _graticule() -> list[np.ndarray]:
+def graticule() -> list[np.ndarray]:
+    """Meridians and parallels every 30 degrees."""
     # The meridian at 180 degrees is the rim of the map; a hair's breadth on either side keeps lines in one piece.
     meridians = [from_degrees(lon, np.linspace(-90, 90, 91)) for lon in range(-150, 180, 30)]
     edge = 180 - 1e-9
     return meridians + [from_degrees(np.linspace(-edge, edge, 181), lat) for lat in range(-60, 90, 30)]
 
 
-def _raster(half_width: float, half_height: float, rows: int) -> np.ndarray:
+def raster(half_width: float, half_height: float, rows: int) -> np.ndarray:
     """Pixel centres ``(rows, columns, 2)`` of a box about the origin, the top row first."""
     columns = round(rows * half_width / half_height)
     a = half_width * ((2 * np.arange(columns) + 1) / columns - 1)
