@@ -17,7 +17,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from geomlat.backends import Array, elementwise, namespace, scalar
+from geomlat.backends import Array, elementwise, is_host, namespace, scalar
 from geomlat.manifolds.base import Manifold, SpaceForm
 from geomlat.manifolds.vectors import direction, length
 
@@ -73,7 +73,9 @@ def _block_vjp(
     some = r > 0
     safe = xp.where(some, r, xp.ones_like(r))
     a = 1 / spread if dim == 1 else xp.where(some, mahalanobis / safe, xp.ones_like(r))
-    values, by_r, by_a, by_period = windings(float(dim), r, a, form.period)
+    # A number does not promote float32 arrays.
+    period = float(form.period) if is_host(form.period) else form.period
+    values, by_r, by_a, by_period = windings(float(dim), r, a, period)
 
     def pull(dl: Array) -> tuple[Any, ...]:
         dl = dl[..., None]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from geomlat.manifolds.base import Array, Manifold
+from geomlat.manifolds.base import Array, Manifold, SpaceForm
 from geomlat.manifolds.stereographic import Stereographic
 
 
@@ -33,9 +33,9 @@ class PoincareBall(Stereographic):
 
     injectivity_radius = math.inf
 
-    def closed_geodesics_vjp(self) -> tuple[tuple[tuple[int, int, Any], ...], Callable[[tuple[Any, ...]], Any]]:
-        """None."""
-        return Manifold.closed_geodesics_vjp(self)
+    def space_forms_vjp(self) -> tuple[tuple[SpaceForm, ...], Callable[[Sequence[tuple[Any, Any]]], Any]]:
+        """One of this curvature."""
+        return (SpaceForm(1, self.n, self.curvature, math.inf),), Manifold.space_forms_vjp(self)[1]
 
     def _field(self, dk: Array | None) -> tuple[Any, ...]:
         return ()

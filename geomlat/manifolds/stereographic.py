@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +11,8 @@ import array_api_compat
 import numpy as np
 
 from geomlat.backends import is_host, is_scalar, namespace
-from geomlat.grad import sum_to
-from geomlat.manifolds.base import Array, Manifold, Pull, constant, draw
+from geomlat.grad import add, sum_to
+from geomlat.manifolds.base import Array, Manifold, Pull, SpaceForm, constant, draw
 from geomlat.manifolds.curved import dlog_sine, log_sine, signed_root
 from geomlat.manifolds.gyro import (
     conformal,
@@ -84,14 +85,37 @@ class Stereographic(Manifold):
 
     @property
     def injectivity_radius(self) -> Any:  # type: ignore[override]
-        """``pi / sqrt(K)``, or inf for K <= 0: a float, or a 0-d array where the curvature is on a device."""
+        """``pi / sqrt(K)``, or inf for K <= 0: a float, or a 0-d array if the curvature is one of another library."""
+        return self._radii(math.pi, math.inf)
+
+    @property
+    def _stride(self) -> Any:
+        # As on `Sphere` and on `Hyperboloid`.
+        return self._radii(math.pi / 2, 2.0)
+
+    def _radii(self, positive: float, negative: float) -> Any:
+        # Either number over sqrt(|K|), by the sign of K; inf at K = 0.
         k = self.curvature
         xp = namespace(k)
-        positive = k > 0
-        radius = xp.where(
-            positive, math.pi / xp.sqrt(xp.where(positive, k, xp.ones_like(k))), math.inf * xp.ones_like(k)
-        )
+        k = xp.asarray(k)
+        some, one = k != 0, xp.ones_like(k)
+        radius = xp.where(k > 0, positive * one, negative * one) / xp.sqrt(xp.where(some, xp.abs(k), one))
+        radius = xp.where(some, radius, math.inf * one)
         return float(radius) if is_host(radius) else radius
+
+    def space_forms_vjp(self) -> tuple[tuple[SpaceForm, ...], Callable[[Sequence[tuple[Any, Any]]], Any]]:
+        """One of curvature K and period ``2 pi / sqrt(K)``, both arrays: no answer depends on the sign of K."""
+        k = self.curvature
+        xp = namespace(k)
+
+        def pull(dforms: Sequence[tuple[Any, Any]]) -> tuple[Any, ...]:
+            ((dk, dperiod),) = dforms
+            some = k > 0
+            slope = xp.where(some, -math.pi / xp.where(some, k, xp.ones_like(k)) ** 1.5, xp.zeros_like(k))
+            by_period = None if dperiod is None else (float(slope) if is_host(slope) else slope) * dperiod
+            return self._field(add(dk, by_period))
+
+        return (SpaceForm(1, self.n, k, xp.asarray(2 * self.injectivity_radius)),), pull
 
     def exp(self, x: Array, u: Array, /, *, out: Array | None = None) -> Array:
         """``x (+) tan_K(|u| / A) u / |u|`` with ``A = 1 + K |x|^2`` and Moebius addition, as a displacement of x.

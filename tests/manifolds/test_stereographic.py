@@ -6,6 +6,8 @@ import mpmath
 import numpy as np
 import pytest
 
+from geomlat.distributions import WrappedNormal
+from geomlat.grad import gradcheck
 from geomlat.manifolds import PoincareBall, Stereographic
 
 mpmath.mp.dps = 60
@@ -110,3 +112,26 @@ def test_near_the_border_the_error_is_that_of_a_rounded_point(reach, distance, k
         true = exact_dist(mpmath.mpf(-1), precise(x), precise(y))
         grain = 1 / min(1 - x @ x, 1 - y @ y)
         assert error(m.dist(kind(x), kind(y)), precise([true])) < 4e-16 * (2 + grain / max(1, float(true)))
+
+
+@pytest.mark.parametrize("k", [-1.0, 0.0, 1.0])
+def test_a_wrapped_normal_law_is_differentiated_by_the_curvature(k):
+    """At K = 1 the scale reaches around the sphere, so that the period of its geodesics counts."""
+    z = 0.3 * np.random.default_rng(0).standard_normal((4, 2))
+
+    def vjp(k):
+        q = WrappedNormal(Stereographic(2, k), np.array([0.1, 0.2]), np.array([1.5, 2.0]))
+        y, pull = q.log_prob_vjp(z)
+        return y, lambda dy: pull(dy)[1]
+
+    gradcheck(vjp, np.asarray(k))
+
+
+def test_the_space_form_of_the_ball_is_known():
+    (form,), pull = PoincareBall(3, -2.0).space_forms_vjp()
+    assert form == (1, 3, -2.0, np.inf)
+    assert pull([(1.0, None)]) is None
+    (form,), pull = Stereographic(3, -2.0).space_forms_vjp()
+    assert form == (1, 3, -2.0, np.inf)
+    assert pull([(3.0, None)]) == (3.0,)
+    assert pull([(None, 5.0)]) == (0.0,)
