@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import importing
+import vmf_mixture
 import von_mises_fisher as vmf
 from timing import Row, machine, span
 
@@ -17,13 +18,15 @@ GROUPS = {
     "sampling": vmf.sampling,
     "divergence": vmf.divergence,
     "implicit": vmf.implicit_gradient,
+    "mixtures": vmf_mixture.mixtures,
     "import": importing.import_time,
 }
 HEAD = """# Benchmarks
 
 Written by `python benchmarks/run.py`; the numbers behind it are in `results/`. Every row is measured in one process,
-the two sides taking turns, so that both see the same drift of the machine: a ratio is the median of the rounds' ratios
-(peer / ours), with the quartiles in brackets. "Gate" must hold, "goal" is where we want to be. No test asserts on time.
+each fit of a mixture in one of its own, the sides taking turns, so that they see the same drift of the machine: a ratio
+is the median of the rounds' ratios (peer / ours), with the quartiles in brackets. "Gate" must hold, "goal" is where we
+want to be. No test asserts on time.
 """
 
 
