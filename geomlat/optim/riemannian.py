@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from geomlat.backends import namespace
-from geomlat.manifolds import Euclidean, Manifold
+from geomlat.manifolds import Euclidean, Manifold, Product
 from geomlat.optim.adam import Adam
 from geomlat.optim.optimizer import Optimizer, State
 from geomlat.optim.placed import Placed, require_points
@@ -128,8 +128,9 @@ class RiemannianAdam(Riemannian, Adam):
     """Adam with one step size for each point: ``x <- exp(x, -lr mhat / (sqrt(vhat) + eps))``.
 
     m averages Riemannian gradients, transported from point to point; v averages their squared length in the metric, one
-    number for each point (kept in each of its entries): coordinates have no meaning on a manifold, so there is nothing
-    finer to adapt. Becigneul and Ganea (2019), algorithm 1a, without the maximum over time.
+    number for each point, and for each factor of a point of a product (kept in each of its entries): coordinates have
+    no meaning on a manifold, so there is nothing finer to adapt. Euclidean factors have one for each entry, as in Adam.
+    Becigneul and Ganea (2019), algorithm 1a, without the maximum over time.
     """
 
     lr: Hyperparameter = 1e-3
@@ -140,7 +141,7 @@ class RiemannianAdam(Riemannian, Adam):
         mean *= self.beta1
         mean += (1.0 - self.beta1) * g
         square *= self.beta2
-        square += (1.0 - self.beta2) * manifold.inner(x, g, g)[(..., *(None,) * len(manifold.ambient_shape))]
+        square += (1.0 - self.beta2) * _squares(manifold, x, g)
         root = namespace(x).sqrt(square) / math.sqrt(1.0 - self.beta2**t)
         return -(lr / (1.0 - self.beta1**t)) * mean / (root + self.eps)
 
@@ -148,3 +149,14 @@ class RiemannianAdam(Riemannian, Adam):
     def inertia(self) -> float:
         """The decay of the mean."""
         return self.beta1
+
+
+def _squares(manifold: Any, x: Array, g: Array) -> Array:
+    # The squared lengths that Adam averages, of the shape of g.
+    if isinstance(manifold, Product):
+        parts = zip(manifold.factors, manifold.scales, manifold.split(x), manifold.split(g), strict=True)
+        return manifold.join(*(s * s * _squares(f, a, b) for f, s, a, b in parts))
+    if type(manifold) is Euclidean:
+        return g * g
+    each = manifold.inner(x, g, g)[(..., *(None,) * len(manifold.ambient_shape))]
+    return namespace(x).broadcast_to(each, g.shape)

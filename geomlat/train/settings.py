@@ -140,6 +140,8 @@ def describe(value: Any) -> Any:
     """A setting as JSON: numbers as they are, schedules and optimisers by name and arguments, functions by name."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
+    if getattr(value, "shape", None) == ():
+        return float(value)
     if isinstance(value, partial):
         arguments = {str(k): describe(v) for k, v in (*enumerate(value.args), *value.keywords.items())}
         return {"name": value.func.__name__.lstrip("_"), **arguments}

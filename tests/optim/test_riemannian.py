@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 
 from geomlat.grad import Layout
-from geomlat.manifolds import Euclidean, Hyperboloid, Sphere
+from geomlat.manifolds import Euclidean, Hyperboloid, PoincareBall, Product, Sphere, Stereographic, Torus
 from geomlat.optim import SGD, Adam, Placed, RiemannianAdam, RiemannianSGD, placed
 from geomlat.random import normal, uniform
 
 ON = {"Sphere": Sphere(2), "high sphere": Sphere(9), "circle": Sphere(1), "Hyperboloid": Hyperboloid(3)}
+ON |= {"PoincareBall": PoincareBall(2), "bent down": Stereographic(3, -0.6), "bent up": Stereographic(2, 0.8)}
+ON |= {"Torus": Torus(2), "Product": Product(Sphere(2), Euclidean(1), Torus(1), scales=(0.5, 1.0, 2.0))}
+MAIN = ("Sphere", "Hyperboloid", "PoincareBall", "bent up", "Torus", "Product")
 """Manifolds the long runs and the means are taken on; radius: how far from the origin their points are."""
 
 
@@ -137,7 +140,7 @@ def test_momentum_is_carried_along_whole(name, make):
     x = around(manifold, 4)
     theta = x.ravel().copy()
     state = opt.init(theta)
-    push = normal(x.shape, rng=3)
+    push = 0.1 * normal(x.shape, rng=3)
     first = manifold.egrad_to_rgrad(x, push)
     kept, sgd = (0.9, 1.0) if isinstance(opt, RiemannianSGD) else (opt.beta1, 1 - opt.beta1)
     for step in range(12):
@@ -190,6 +193,37 @@ def test_each_entry_takes_the_rule_of_its_space(curved, plain):
         np.testing.assert_array_equal(whole[where], alone, err_msg=name)
         for moment in opt.moments:
             np.testing.assert_array_equal(state[moment][where], alone_state[moment], err_msg=name)
+
+
+def test_adam_adapts_to_each_factor_of_a_product():
+    factors = Sphere(2), Torus(1), Euclidean(2)
+    product = Product(*factors)
+    x, grads = product.random_point((4,), rng=0), normal((10, 4, 6), rng=1) * np.array([1, 1, 1, 1e-3, 50, 1e3])
+    theta, opt = x.ravel().copy(), RiemannianAdam(0.1, on=product)
+    state = opt.init(theta)
+    for g in grads:
+        opt.update(theta, g.ravel(), state)
+    for factor, start, got, where in zip(
+        factors, product.split(x), product.split(theta.reshape(4, 6)), (slice(3), slice(3, 4), slice(4, 6)), strict=True
+    ):
+        alone, rule = start.ravel().copy(), RiemannianAdam(0.1, on=factor)
+        alone_state = rule.init(alone)
+        for g in grads:
+            rule.update(alone, g[:, where].ravel().copy(), alone_state)
+        np.testing.assert_allclose(got, alone.reshape(got.shape), atol=1e-13)
+
+
+def test_a_scale_multiplies_lengths_not_directions():
+    # In the scaled metric steps of length 0.1 are 0.05 on a sphere whose lengths count double.
+    product = Product(Sphere(2), Torus(1), scales=(2.0, 1.0))
+    x, g = product.random_point((4,), rng=0), normal((4, 4), rng=1)
+    theta, opt = x.ravel().copy(), RiemannianAdam(0.1, on=product)
+    opt.update(theta, g.ravel(), opt.init(theta))
+    moved = [
+        f.dist(a, b)
+        for f, a, b in zip(product.factors, product.split(x), product.split(theta.reshape(4, 4)), strict=True)
+    ]
+    np.testing.assert_allclose(moved, [[0.05] * 4, [0.1] * 4], rtol=1e-6)
 
 
 def test_the_norm_counts_every_entry_once_and_in_its_metric():
@@ -255,25 +289,32 @@ def test_bad_settings(make, message):
 # --- known minimisers
 
 
-@pytest.mark.parametrize("name", ON)
+RULES = {
+    "sgd": lambda on: RiemannianSGD(0.5, on=on),
+    "momentum": lambda on: RiemannianSGD(0.1, momentum=0.8, on=on),
+    "nesterov": lambda on: RiemannianSGD(0.1, momentum=0.8, nesterov=True, on=on),
+    "adam": lambda on: RiemannianAdam(lambda step: 0.1 * 0.93**step, 0.8, 0.8, on=on),
+}
+
+
 @pytest.mark.parametrize(
-    "make",
+    ("rule", "name"),
     [
-        lambda on: RiemannianSGD(0.5, on=on),
-        lambda on: RiemannianSGD(0.1, momentum=0.8, on=on),
-        lambda on: RiemannianSGD(0.1, momentum=0.8, nesterov=True, on=on),
-        lambda on: RiemannianAdam(lambda step: 0.1 * 0.96**step, 0.8, 0.9, on=on),
+        ("sgd", "circle"),
+        ("momentum", "Sphere"),
+        ("nesterov", "Sphere"),
+        *(("adam", n) for n in MAIN),
+        ("sgd", "Product"),
     ],
-    ids=["sgd", "momentum", "nesterov", "adam"],
 )
-def test_the_frechet_mean_is_found(name, make):
-    manifold, opt = ON[name], make(ON[name])
+def test_the_frechet_mean_is_found(rule, name):
+    manifold, opt = ON[name], RULES[rule](ON[name])
     points = around(manifold, 20)
     mean, status = manifold.mean(points)
     assert status.converged
     theta = points[0].ravel().copy()
     state = opt.init(theta)
-    for _ in range(400):
+    for _ in range(200):
         g = variance_grad(manifold, theta.reshape(points.shape[1:]), points)
         norm = opt.update(theta, g.ravel(), state)
     assert float(norm) < 1e-5
@@ -311,7 +352,7 @@ def long_run(manifold, opt, steps, k=3):
         d, pull = manifold.dist_vjp(x, targets)
         g = pull(d)[0].ravel() + np.float32(0.3) * noise[step % 997] * sizes[step % 1009]
         opt.update(theta, np.zeros_like(g) if step % 13 == 0 else g, state)
-        if (step + 1) % (steps // 10) == 0:
+        if (step + 1) % (steps // 4) == 0:
             yield theta.reshape(targets.shape), state[opt.moments[0]].reshape(targets.shape), targets
 
 
@@ -332,10 +373,9 @@ def check_long_run(name, rule, steps):
         assert np.all(manifold.dist(x, targets) < 2.0)
 
 
-@pytest.mark.parametrize("rule", LONG)
-@pytest.mark.parametrize("name", ON)
+@pytest.mark.parametrize(("rule", "name"), [*(("adam", name) for name in MAIN), ("momentum", "Sphere")])
 def test_points_do_not_drift(name, rule):
-    check_long_run(name, rule, 1000)
+    check_long_run(name, rule, 200)
 
 
 @pytest.mark.parametrize("name", [name for name in ON if np.isfinite(ON[name].injectivity_radius)])
@@ -351,7 +391,7 @@ def test_the_rounding_of_a_step_is_not_handed_to_the_next(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("rule", LONG)
-@pytest.mark.parametrize("name", [name for name in ON if name not in ("high sphere", "circle")])
+@pytest.mark.parametrize("name", MAIN)
 def test_points_do_not_drift_in_a_hundred_thousand_steps(name, rule):
     check_long_run(name, rule, 100_000)
 
