@@ -14,20 +14,31 @@ from typing import Any
 
 from geomlat.models.autoencoder import Autoencoder
 from geomlat.models.flow_mixture import FlowMixture
-from geomlat.models.latents import GaussianLatent, VonMisesFisherLatent
+from geomlat.models.latents import (
+    GaussianLatent,
+    Latent,
+    PowerSphericalLatent,
+    SphericalCauchyLatent,
+    VonMisesFisherLatent,
+    WrappedLatent,
+)
 from geomlat.models.latents import latent as _latent
 from geomlat.models.likelihoods import Bernoulli, Binomial, Gaussian
 from geomlat.models.likelihoods import likelihood as _likelihood
+from geomlat.models.posterior import Posterior
 from geomlat.models.priors import Fixed
 from geomlat.models.rate import rate_vjp
-from geomlat.models.vae import VAE, Posterior
-from geomlat.nn import MLP, Dense
+from geomlat.models.spaces import Space, StandardWrapped
+from geomlat.models.vae import VAE
+from geomlat.models.vamp import AggregatePosterior, VampPrior
+from geomlat.nn import MLP, Dense, GatedMLP
 from geomlat.nn import config as _config
 from geomlat.train import load_checkpoint
 from geomlat.train.settings import at_least
 
 __all__ = [
     "VAE",
+    "AggregatePosterior",
     "Autoencoder",
     "Bernoulli",
     "Binomial",
@@ -35,8 +46,15 @@ __all__ = [
     "FlowMixture",
     "Gaussian",
     "GaussianLatent",
+    "Latent",
     "Posterior",
+    "PowerSphericalLatent",
+    "Space",
+    "SphericalCauchyLatent",
+    "StandardWrapped",
+    "VampPrior",
     "VonMisesFisherLatent",
+    "WrappedLatent",
     "autoencoder",
     "build",
     "load",
@@ -50,8 +68,15 @@ _KNOWN = (
     Posterior,
     GaussianLatent,
     VonMisesFisherLatent,
+    PowerSphericalLatent,
+    SphericalCauchyLatent,
+    WrappedLatent,
+    Space,
+    StandardWrapped,
+    VampPrior,
     Fixed,
     MLP,
+    GatedMLP,
     Dense,
     Bernoulli,
     Binomial,
@@ -66,6 +91,7 @@ def vae(
     hidden: Sequence[int] = (256, 128),
     likelihood: str | Binomial | Gaussian = "bernoulli",
     prior: str = "standard",
+    layers: str = "dense",
     activation: str = "relu",
     free_bits: float = 0.0,
     **latent_options: Any,
@@ -83,9 +109,13 @@ def vae(
     likelihood
         ``"bernoulli"``, ``"binomial:N"``, ``"gaussian"``, ``"gaussian:SD"`` or a likelihood object.
     prior
-        ``"standard"``: the uniform law on a sphere, N(0, I) on R^n.
+        ``"standard"``: the uniform law on a sphere, N(0, I) on R^n, the wrapped normal of scale 1 about the origin
+        elsewhere. ``"vamp:500"``: a `VampPrior` of 500 pseudo-inputs, with any latent.
+    layers
+        ``"dense"`` with the ``activation``, or ``"gated"``.
     latent_options
-        For a sphere ``kappa_shift`` (0; the literature's +1), ``kappa_start`` and ``estimator`` (``"implicit"``).
+        For a sphere ``family`` (``"vmf"``, ``"power"``, ``"cauchy"``), ``kappa_shift`` (0; the literature's +1),
+        ``kappa_start`` and ``estimator`` (``"implicit"``); for a curved space ``curvature`` and ``learned``.
 
     Raises
     ------
@@ -93,18 +123,36 @@ def vae(
         If a name is unknown or a size is not positive.
     """
     _check_sizes(n_features, hidden)
-    if prior != "standard":
-        msg = f"unknown prior {prior!r}; choose 'standard'"
-        raise ValueError(msg)
     family = _latent(latent, hidden[-1], **latent_options)
     density = _likelihood(likelihood)
+    posterior = Posterior(_network((n_features, *hidden), None, layers, activation), family, density.unit)
     return VAE(
-        posterior=Posterior(MLP((n_features, *hidden), activation=activation, final=activation), family, density.unit),
-        decoder=MLP((family.width, *reversed(hidden), density.width(n_features)), activation=activation),
+        posterior=posterior,
+        decoder=_network((family.width, *reversed(hidden)), density.width(n_features), layers, activation),
         likelihood=density,
-        prior=family.standard_prior,
+        prior=_prior(prior, posterior),
         free_bits=free_bits,
     )
+
+
+def _network(sizes: tuple[int, ...], n_out: int | None, layers: str, activation: str) -> MLP | GatedMLP:
+    if layers == "gated":
+        return GatedMLP(sizes, n_out)
+    if layers != "dense":
+        msg = f"unknown layers {layers!r}; choose 'dense' or 'gated'"
+        raise ValueError(msg)
+    final = activation if n_out is None else None
+    return MLP(sizes if n_out is None else (*sizes, n_out), activation=activation, final=final)
+
+
+def _prior(prior: str, posterior: Posterior) -> Any:
+    name, _, count = str(prior).partition(":")
+    if name == "standard" and not count:
+        return posterior.latent.standard_prior
+    if name == "vamp" and (not count or count.isdecimal()):
+        return VampPrior(posterior, int(count or 500))
+    msg = f"unknown prior {prior!r}; choose 'standard' or 'vamp:K' with the number of pseudo-inputs, such as 'vamp:500'"
+    raise ValueError(msg)
 
 
 def autoencoder(

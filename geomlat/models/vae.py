@@ -16,43 +16,15 @@ from geomlat.backends import namespace
 from geomlat.distributions import leave_one_out
 from geomlat.grad import Params, add
 from geomlat.models.estimator import Estimator
-from geomlat.models.latents import GaussianLatent, VonMisesFisherLatent
 from geomlat.models.likelihoods import Binomial, Gaussian
+from geomlat.models.posterior import Posterior
 from geomlat.models.priors import Fixed
 from geomlat.models.rate import rate_vjp
-from geomlat.nn import MLP, Layer
+from geomlat.models.vamp import VampPrior
+from geomlat.nn import MLP, GatedMLP
 from geomlat.random import Stream, stream
 
 Array = Any
-
-
-@dataclass(frozen=True, eq=False)
-class Posterior(Layer):
-    """``q(z | x)``: a network and the latent family that reads its output.
-
-    Parameters
-    ----------
-    network, latent
-        Its two halves.
-    unit
-        The network sees ``x / unit``, the likelihood ``x`` itself. Counts 0..16 fed to it as they are cost a Gaussian
-        latent some 13 nats on the digits.
-    """
-
-    network: MLP
-    latent: GaussianLatent | VonMisesFisherLatent
-    unit: float = 1.0
-
-    def vjp(self, p: Params, x: Array) -> tuple[Any, Callable[..., Array]]:
-        """The posterior of each row, and ``pull(dq, g, inputs=True) -> dx``; data need no ``dx``."""
-        h, pull_network = self.network.vjp(p, x / self.unit)
-        q, pull_latent = self.latent.vjp(p, h)
-
-        def pull(dq: Any, g: Params, *, inputs: bool = True) -> Array:
-            dx = pull_network(pull_latent(dq, g), g, inputs=inputs)
-            return dx / self.unit if inputs else dx
-
-        return q, pull
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +41,9 @@ class VAE(Estimator):
     """
 
     posterior: Posterior
-    decoder: MLP
+    decoder: MLP | GatedMLP
     likelihood: Binomial | Gaussian
-    prior: Fixed
+    prior: Fixed | VampPrior
     free_bits: float = 0.0
 
     def __post_init__(self) -> None:

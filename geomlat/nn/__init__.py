@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from geomlat.nn.activations import ACTIVATIONS, Activation, activation
 from geomlat.nn.dense import Dense
+from geomlat.nn.gated import Gated, GatedMLP
 from geomlat.nn.initialisers import glorot_uniform, he_normal, orthogonal, zeros
 from geomlat.nn.layer import Layer
 from geomlat.nn.mlp import MLP
@@ -13,6 +14,8 @@ __all__ = [
     "MLP",
     "Activation",
     "Dense",
+    "Gated",
+    "GatedMLP",
     "Layer",
     "activation",
     "glorot_uniform",

@@ -1,0 +1,42 @@
+"""The posterior of a VAE: a network and a latent family."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from geomlat.grad import Params
+from geomlat.models.latents import Latent
+from geomlat.nn import MLP, GatedMLP, Layer
+
+Array = Any
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior(Layer):
+    """``q(z | x)``: a network and the latent family that reads its output.
+
+    Parameters
+    ----------
+    network, latent
+        Its two halves.
+    unit
+        The network sees ``x / unit``, the likelihood ``x`` itself. Counts 0..16 fed to it as they are cost a Gaussian
+        latent some 13 nats on the digits.
+    """
+
+    network: MLP | GatedMLP
+    latent: Latent
+    unit: float = 1.0
+
+    def vjp(self, p: Params, x: Array) -> tuple[Any, Callable[..., Array]]:
+        """The posterior of each row, and ``pull(dq, g, inputs=True) -> dx``; data need no ``dx``."""
+        h, pull_network = self.network.vjp(p, x / self.unit)
+        q, pull_latent = self.latent.vjp(p, h)
+
+        def pull(dq: Any, g: Params, *, inputs: bool = True) -> Array:
+            dx = pull_network(pull_latent(dq, g), g, inputs=inputs)
+            return dx / self.unit if inputs else dx
+
+        return q, pull

@@ -1,0 +1,198 @@
+"""Latents on every geometry and the VampPrior: objectives, priors, configurations, short runs."""
+
+import json
+
+import numpy as np
+import pytest
+
+from geomlat.distributions import Normal, PowerSpherical, VonMisesFisher
+from geomlat.distributions.pairs import log_prob_pairs, log_prob_pairs_vjp
+from geomlat.grad import gradcheck, gradcheck_vector
+from geomlat.models import AggregatePosterior, Space, VampPrior, build, vae
+from geomlat.optim import Adam
+
+LATENTS = {
+    "gaussian": {"latent": "e2"},
+    "vmf": {"latent": "s2"},
+    "power": {"latent": "s2", "family": "power"},
+    "cauchy": {"latent": "s3", "family": "cauchy"},
+    "hyperboloid": {"latent": "h2"},
+    "hyperboloid-2": {"latent": "h3", "curvature": -2.0},
+    "ball": {"latent": "p2", "curvature": -0.5},
+    "learned-negative": {"latent": "u2", "curvature": -0.8},
+    "learned-positive": {"latent": "u2", "curvature": 0.3},
+    "torus": {"latent": "t2"},
+}
+PRIORS = ("standard", "vamp:3")
+
+
+def model_of(name, prior="standard", **options):
+    return vae(6, hidden=(5, 4), activation="tanh", prior=prior, **LATENTS[name], **options)
+
+
+def counts(n=8, seed=0):
+    return np.random.default_rng(seed).integers(0, 2, (n, 6)).astype(float)
+
+
+@pytest.mark.parametrize("prior", PRIORS)
+@pytest.mark.parametrize("name", LATENTS)
+def test_objectives_are_gradchecked(name, prior):
+    model, x = model_of(name, prior), counts()
+    theta = model.init(rng=3)
+    theta += 0.3 * np.random.default_rng(4).standard_normal(theta.size)
+    noise = model.draw(theta, x, rng=7)
+
+    def objective(t):
+        loss, pull = model.loss_vjp(t, x, noise, beta=0.7)
+        return loss, lambda grad: pull(model.view(grad))
+
+    gradcheck_vector(objective, theta, rtol=1e-7)
+
+
+def test_gated_layers_are_gradchecked():
+    model, x = vae(6, hidden=(5, 4), latent="e2", prior="vamp:3", layers="gated"), counts()
+    theta = model.init(rng=3)
+    noise = model.draw(theta, x, rng=7)
+
+    def objective(t):
+        loss, pull = model.loss_vjp(t, x, noise, beta=0.7)
+        return loss, lambda grad: pull(model.view(grad))
+
+    gradcheck_vector(objective, theta)
+
+
+@pytest.mark.parametrize("prior", PRIORS)
+@pytest.mark.parametrize("name", LATENTS)
+def test_descriptions_keep_what_is_shared(name, prior):
+    model = model_of(name, prior)
+    again = build(json.loads(json.dumps(model.config())))
+    theta, x = model.init(rng=0), counts()
+    assert again.layout.slices == model.layout.slices
+    np.testing.assert_array_equal(again.init(rng=0), theta)
+    noise = model.draw(theta, x, rng=1)
+    assert again.loss_vjp(theta, x, noise)[0] == model.loss_vjp(theta, x, noise)[0]
+
+
+@pytest.mark.parametrize("name", LATENTS)
+def test_a_short_run_learns_and_stays_finite(name):
+    gen = np.random.default_rng(0)
+    x = (gen.uniform(size=(200, 6)) < np.where(np.arange(200)[:, None] % 2, 0.9, 0.1)).astype(np.float32)
+    model = model_of(name, "vamp:4")
+    model.fit(x, epochs=15, rng=0, optimizer=Adam(1e-2))
+    first, last = (model.run.history[k]["loss"] for k in (0, -1))
+    assert last < first - 0.05
+    assert model.sample(5, rng=0).shape == (5, 6)
+    assert np.isfinite(model.score_samples(x[:5], samples=10)).all()
+    assert model.transform(x[:3]).dtype == np.float32
+
+
+def families():
+    gen = np.random.default_rng(0)
+    mu = gen.standard_normal((7, 4))
+    mu /= np.linalg.norm(mu, axis=-1, keepdims=True)
+    points = gen.standard_normal((5, 4))
+    sphere = points / np.linalg.norm(points, axis=-1, keepdims=True)
+    kappa = gen.uniform(0.0, 50.0, 7)
+    return {
+        "normal": (Normal, (3.0 + mu, 0.1 + gen.uniform(size=(7, 4))), 3.0 + points),
+        "normal-tied": (Normal, (mu, 0.1 + gen.uniform(size=(1, 4))), points),
+        "vmf": (VonMisesFisher, (mu, kappa), sphere),
+        "power": (PowerSpherical, (mu, kappa), sphere),
+    }
+
+
+@pytest.mark.parametrize("name", ["normal", "normal-tied", "vmf", "power"])
+def test_all_pairs_are_the_densities_one_by_one(name, monkeypatch):
+    monkeypatch.setattr("geomlat.distributions.pairs.LIMIT", 60)
+    family, fields, x = families()[name]
+    expected = np.stack([family(*fields).log_prob(point) for point in x])
+    np.testing.assert_allclose(log_prob_pairs(family(*fields), x), expected, rtol=1e-12, atol=1e-12)
+    if name == "power":
+        gradcheck(lambda *f: log_prob_pairs_vjp(family(*f[1:]), f[0]), x, *fields, rtol=1e-6)
+    if name.startswith("normal"):
+        gradcheck(lambda *f: log_prob_pairs_vjp(family(*f[1:]), f[0]), x, *fields)
+    if name == "vmf":
+        tangent = np.random.default_rng(1).standard_normal(x.shape)
+        gradcheck(
+            lambda u, kappa: (lambda l, pull: (l, lambda dl: (lambda c: (along(x, tangent, u, c[0]), c[2]))(pull(dl))))(
+                *log_prob_pairs_vjp(family(fields[0], kappa), turned(x, tangent, u))
+            ),
+            np.full(len(x), 0.3),
+            fields[1],
+        )
+
+
+def turned(x, tangent, u):
+    t = tangent - (tangent * x).sum(-1, keepdims=True) * x
+    t /= np.linalg.norm(t, axis=-1, keepdims=True)
+    return np.cos(u)[:, None] * x + np.sin(u)[:, None] * t
+
+
+def along(x, tangent, u, dx):
+    t = tangent - (tangent * x).sum(-1, keepdims=True) * x
+    t /= np.linalg.norm(t, axis=-1, keepdims=True)
+    return (dx * (np.cos(u)[:, None] * t - np.sin(u)[:, None] * x)).sum(-1)
+
+
+def test_the_vamp_prior_is_the_log_sum_exp():
+    gen = np.random.default_rng(0)
+    q = Normal(gen.standard_normal((9, 3)), 0.05 + gen.uniform(size=(9, 3)))
+    logits = gen.standard_normal(9)
+    log_weights = logits - np.log(np.exp(logits).sum())
+    z = 2.0 * gen.standard_normal((4, 11, 3))
+    joint = q.log_prob(z[..., None, :]) + log_weights
+    expected = np.logaddexp.reduce(joint, axis=-1)
+    np.testing.assert_allclose(AggregatePosterior(log_weights, q).log_prob(z), expected, rtol=1e-12)
+
+
+def test_prior_samples_take_components_by_weight():
+    weights = np.array([0.5, 0.3, 0.15, 0.05])
+    q = Normal(10.0 * np.arange(4.0)[:, None], np.full((4, 1), 0.1))
+    x = AggregatePosterior(np.log(weights), q).sample(20000, rng=0)
+    counts = np.bincount(np.round(x[:, 0] / 10.0).astype(int), minlength=4)
+    assert ((counts - 20000 * weights) ** 2 / (20000 * weights)).sum() < 16.3  # 0.1 % of chi-square with 3 d.o.f.
+
+
+def test_pseudo_inputs_from_data():
+    model, x = model_of("gaussian", "vamp:4"), counts(20)
+    theta = model.init(rng=0)
+    model.prior.initialise(model.view(theta), x, rng=1)
+    pseudo = model.view(theta).of(model.prior)[0]
+    assert all((row == x).all(-1).any() for row in pseudo)
+
+
+def test_learned_weights_are_gradchecked():
+    base, x = model_of("gaussian"), counts()
+    prior = VampPrior(base.posterior, 3, learn_weights=True, clipped=False)
+    model = type(base)(base.posterior, base.decoder, base.likelihood, prior)
+    theta = model.init(rng=3) + 0.3 * np.random.default_rng(4).standard_normal(model.layout.size)
+    noise = model.draw(theta, x, rng=7)
+
+    def objective(t):
+        loss, pull = model.loss_vjp(t, x, noise)
+        return loss, lambda grad: pull(model.view(grad))
+
+    gradcheck_vector(objective, theta)
+
+
+def test_a_learned_curvature_is_a_parameter():
+    model = model_of("learned-negative")
+    theta = model.init(rng=0)
+    assert float(model.view(theta)["posterior.latent.space.curvature"]) == pytest.approx(-0.8)
+
+
+def test_mistakes():
+    with pytest.raises(ValueError, match="unknown space"):
+        Space("klein", 2)
+    with pytest.raises(ValueError, match="learned in the stereographic model"):
+        Space("hyperboloid", 2, learned=True)
+    with pytest.raises(ValueError, match="vmf, power, cauchy"):
+        vae(6, latent="s2", family="kent")
+    for bad in ("vamp:", "vamp:-1", "mog"):
+        if bad != "vamp:":
+            with pytest.raises(ValueError, match="unknown prior"):
+                vae(6, prior=bad)
+    with pytest.raises(ValueError, match="n_components >= 1"):
+        vae(6, prior="vamp:0")
+    with pytest.raises(ValueError, match="'dense' or 'gated'"):
+        vae(6, layers="conv")
