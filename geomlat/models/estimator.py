@@ -6,7 +6,7 @@ from abc import abstractmethod
 from typing import Any
 
 from geomlat.models.likelihoods import Binomial, Gaussian
-from geomlat.nn import MLP
+from geomlat.nn import MLP, GatedMLP
 from geomlat.train.trainable import Trainable, finite, shaped
 
 Array = Any
@@ -18,7 +18,7 @@ class Estimator(Trainable):
     Subclasses give ``encode(theta, x)``, ``decode(theta, z)`` and the fields below.
     """
 
-    decoder: MLP
+    decoder: MLP | GatedMLP
     likelihood: Binomial | Gaussian
 
     @abstractmethod

@@ -107,7 +107,7 @@ class DirectionalLatent(Latent):
         return Dense(self.n_in, self.dim + 2, bias_init=bias)
 
     @cached_property
-    def manifold(self) -> Sphere:  # type: ignore[override]
+    def manifold(self) -> Sphere:
         """The sphere S^dim."""
         return Sphere(self.dim)
 
@@ -250,7 +250,7 @@ class WrappedLatent(Latent):
         return self.space.manifold
 
     @cached_property
-    def standard_prior(self) -> StandardWrapped:  # type: ignore[override]
+    def standard_prior(self) -> StandardWrapped:
         """The wrapped normal of scale 1 about the origin, of the same curvature."""
         return StandardWrapped(self.space)
 
@@ -266,10 +266,10 @@ class WrappedLatent(Latent):
 
         def pull(dq: Any, g: Params) -> Array:
             xp = namespace(out)
-            fields, dloc, dscale = dq
+            *fields, dloc, dscale = dq
             _, du, *first = pull_exp(dloc)
             _, dc, *second = pull_frame(du)
-            pull_space(add(fields, tuple(first), tuple(second)), g)
+            pull_space(add(*fields, tuple(first), tuple(second)), g)
             dscale = xp.zeros_like(scale) if dscale is None else dscale
             dc = xp.zeros_like(scale) if dc is None else dc
             return pull_head(xp.concat([dc, dscale * slope], axis=-1), g)

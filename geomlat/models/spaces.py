@@ -24,7 +24,7 @@ MODELS = (*FLAT, *CURVED, "stereographic")
 
 @dataclass(frozen=True, eq=False)
 class Space(Layer):
-    """A manifold by name: ``"hyperboloid"``, ``"ball"``, ``"stereographic"``, ``"torus"``, ``"sphere"``, ``"euclidean"``.
+    """A manifold by one of the names ``MODELS``: hyperboloid, ball, stereographic, torus, sphere, euclidean.
 
     Parameters
     ----------
