@@ -13,11 +13,14 @@ Train a model on a data set and leave a run folder: checkpoints, the history, a 
 
 With no options, `geomlat train svae` trains a hyperspherical variational autoencoder (von Mises-Fisher latent on the
 sphere S^2) on scikit-learn's handwritten digits, then its Gaussian twin on the plane, and compares both with pixels
-drawn independently. It takes about a minute or two on two cores.
+drawn independently. It takes about half a minute on two cores.
 
 models:
   svae   hyperspherical variational autoencoder; --latent s1, s2, s3, ... (the number is the sphere's dimension)
   nvae   variational autoencoder with a diagonal Gaussian latent; --latent e1, e2, ...
+  hvae   hyperbolic variational autoencoder (wrapped normal); --latent h1, h2, ... on the hyperboloid, p1, p2, ... in
+         the Poincare ball, u1, u2, ... with a curvature of either sign that is learned
+  vae    any of these, and t1, t2, ... on the torus
   ae     plain autoencoder; --latent e1, e2, ...
 """
 _TRAIN_END = """\
@@ -26,6 +29,8 @@ Ctrl-C stops a run after a checkpoint; the same command with --resume continues 
 examples:
   geomlat train svae
   geomlat train svae --data mnist --latent s5 --epochs 100 --out runs/mnist-s5
+  geomlat train hvae --data mnist --latent h5
+  geomlat train vae --data mnist-static --latent e40 --prior vamp:500 --layers gated --hidden 300,300
   geomlat train svae --resume --out runs/mnist-s5 --epochs 200
 """
 _DATA = """\
@@ -104,12 +109,16 @@ def _add_samples(parser: argparse._ActionsContainer) -> None:
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", choices=("svae", "nvae", "ae"), help="what to train")
+    parser.add_argument("model", choices=("svae", "nvae", "hvae", "vae", "ae"), help="what to train")
     data = parser.add_argument_group("what")
     data.add_argument("--data", metavar="NAME", help="a name that `geomlat data` lists (default: digits)")
     data.add_argument("--latent", metavar="SPACE", help="s2 is the sphere S^2, e2 the plane (default: s2, or e2)")
     data.add_argument("--hidden", type=_widths, metavar="N,N", help="hidden widths (default: by data set)")
     data.add_argument("--kappa-shift", type=float, metavar="C", help="svae: kappa = softplus + C (default: 0)")
+    data.add_argument("--family", choices=("vmf", "power", "cauchy"), help="the law on a sphere (default: vmf)")
+    data.add_argument("--curvature", type=float, metavar="K", help="of h, p and u; where u starts (default: -1)")
+    data.add_argument("--prior", metavar="NAME", help="standard, or vamp:K with K pseudo-inputs (default: standard)")
+    data.add_argument("--layers", choices=("dense", "gated"), help="of the networks (default: dense)")
     data.add_argument("--alone", action="store_true", default=None, help="svae: do not train the Gaussian twin")
     how = parser.add_argument_group("how")
     how.add_argument("--epochs", type=int, metavar="N", help="passes over the data (default: by data set)")

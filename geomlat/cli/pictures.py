@@ -30,7 +30,7 @@ def draw(folder: Path, run: Run, trained: dict[str, Any], dataset: Dataset) -> l
         paths.append(plot.save(_comparison(folder, run, trained, dataset), folder / "comparison.png"))
     histories = {NAMES[m]: read_history(folder / m) for m in trained}
     paths.append(plot.save(plot.training_curves(histories, title=dataset.name), folder / "training.png"))
-    if run.model == "svae":
+    if any(s.startswith("s") for s in run.members.values()):
         paths.append(plot.save(plot.von_mises_fisher(rng=run.seed), folder / "von-mises-fisher.png"))
     return paths
 

@@ -19,6 +19,8 @@ METRICS = "metrics.json"
 _ROWS = 1000
 _HEADERS = ["model", "latent", "ELBO", "reconstruction", "KL", "log p(x)", "kNN"]
 
+_SPACES = {"e": "R", "s": "S", "h": "H", "p": "B", "u": "M", "t": "T"}
+
 
 def measure(run: Run, trained: dict[str, Any], dataset: Dataset, *, samples: int) -> dict[str, Any]:
     """The scores of every model and of the factorised pixels on the test split, as plain data; nats per row."""
@@ -91,7 +93,7 @@ def _knn(model: Any, x: np.ndarray, dataset: Dataset, rng: Any) -> float:
     first, starts = rng.child("train"), range(0, len(dataset.train), _ROWS)
     blocks = (dataset.prepare(dataset.train[i : i + _ROWS], rng=first.at(i)) for i in starts)
     z = np.concatenate([model.transform(block) for block in blocks])
-    metric = model.posterior.latent.manifold.pairwise_dist if hasattr(model, "posterior") else None
+    metric = model.manifold.pairwise_dist if hasattr(model, "posterior") else None
     return knn_accuracy(z, dataset.train_labels, model.transform(x), dataset.test_labels, pairwise_dist=metric)
 
 
@@ -99,7 +101,8 @@ def _label(run: Run, member: str) -> tuple[str, str]:
     if member == "pixels":
         return "independent pixels", "none"
     space, n = run.members[member][0], run.members[member][1:]
-    return NAMES[member], f"{'S' if space == 's' else 'R'}^{n}"
+    name = NAMES[member] + (f", {run.prior}" if run.prior != "standard" else "")
+    return name, f"{_SPACES[space]}^{n}"
 
 
 def _cells(score: dict[str, float]) -> list[str]:
@@ -112,7 +115,7 @@ def _cells(score: dict[str, float]) -> list[str]:
 
 def _footnote(run: Run, samples: int) -> str:
     shift = f" + {run.kappa_shift:g}" if run.kappa_shift else ", without a floor"
-    kappa = f"kappa = softplus{shift}; " if run.model == "svae" else ""
+    kappa = f"kappa = softplus{shift}; " if run.latent.startswith("s") and run.family != "cauchy" else ""
     return (
         f"{kappa}log p(x): {samples} importance samples, +- its standard error over rows;\n"
         "kNN: accuracy of 5 nearest neighbours in the latent space, by its own distance."

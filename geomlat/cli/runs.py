@@ -19,7 +19,9 @@ from geomlat.train.settings import Settings
 RUN = "run.json"
 # What may change when a run resumes.
 _FREE = {"epochs", "patience", "alone"}
-NAMES = {"svae": "S-VAE", "nvae": "N-VAE", "ae": "AE"}
+NAMES = {"svae": "S-VAE", "nvae": "N-VAE", "hvae": "H-VAE", "vae": "VAE", "ae": "AE"}
+# The latent space of each model when none is named, and the letters of those it can have.
+LATENTS = {"svae": ("s2", "s"), "nvae": ("e2", "e"), "hvae": ("h2", "hpu"), "vae": ("e2", "eshput"), "ae": ("e2", "e")}
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,10 @@ class Run:
     latent: str = "s2"
     hidden: tuple[int, ...] = (256, 128)
     kappa_shift: float = 0.0
+    family: str = "vmf"
+    curvature: float | None = None
+    prior: str = "standard"
+    layers: str = "dense"
     alone: bool = False
     epochs: int = 100
     batch_size: int = 64
@@ -73,9 +79,13 @@ class Run:
         }
         if member == "ae":
             return models.autoencoder(dataset.n_features, **shape)
-        if member == "svae":
-            shape["kappa_shift"] = self.kappa_shift
-        return models.vae(dataset.n_features, free_bits=self.free_bits, **shape)
+        if self.members[member].startswith("s"):
+            shape |= {"family": self.family}
+            shape |= {"kappa_shift": self.kappa_shift} if self.family != "cauchy" else {}
+        elif self.curvature is not None:
+            shape["curvature"] = self.curvature
+        shape |= {"prior": self.prior, "layers": self.layers, "free_bits": self.free_bits}
+        return models.vae(dataset.n_features, **shape)
 
 
 # The number of epochs and the warm-up of a comfortable run; the hidden layers of a small image.
@@ -103,13 +113,13 @@ def resolve(args: Namespace) -> tuple[Path, Run]:
         _require_same(folder, before, run)
     else:
         defaults = DEFAULTS.get(given.get("data", "digits"), {})
-        latent = {"latent": "s2" if args.model == "svae" else "e2"}
+        latent = {"latent": LATENTS[args.model][0]}
         run = Run(**{**defaults, **latent, **given})
         folder = args.out or _free(_stem(given))
-    if not run.latent.startswith("s" if run.model == "svae" else "e"):
-        msg = (
-            f"{run.model} needs --latent {'s1, s2, ...' if run.model == 'svae' else 'e1, e2, ...'}, got {run.latent!r}"
-        )
+    letters = LATENTS[run.model][1]
+    if not run.latent.startswith(tuple(letters)):
+        known = "; ".join(f"{letter}1, {letter}2, ..." for letter in letters)
+        msg = f"{run.model} needs --latent {known}, got {run.latent!r}"
         raise ValueError(msg)
     if not args.resume and (folder / RUN).exists():
         msg = f"{folder} already holds a run; continue it with --resume, or choose another --out"

@@ -41,6 +41,10 @@ class Latent(Layer):
     def manifold(self) -> Manifold:
         """Where the latent lives."""
 
+    def manifold_at(self, p: Params) -> Manifold:
+        """The manifold at the parameters ``p``."""
+        return self.manifold
+
     @property
     @abstractmethod
     def standard_prior(self) -> Layer:
@@ -248,6 +252,10 @@ class WrappedLatent(Latent):
     def manifold(self) -> Manifold:
         """The manifold at the curvature it starts with."""
         return self.space.manifold
+
+    def manifold_at(self, p: Params) -> Manifold:
+        """The manifold at the curvature in ``p``."""
+        return self.space.vjp(p)[0]
 
     @cached_property
     def standard_prior(self) -> StandardWrapped:

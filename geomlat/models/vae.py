@@ -15,6 +15,7 @@ from typing import Any
 from geomlat.backends import namespace
 from geomlat.distributions import leave_one_out
 from geomlat.grad import Params, add
+from geomlat.manifolds import Manifold
 from geomlat.models.estimator import Estimator
 from geomlat.models.likelihoods import Binomial, Gaussian
 from geomlat.models.posterior import Posterior
@@ -55,6 +56,11 @@ class VAE(Estimator):
     def n_features(self) -> int:
         """Features of a row of the data."""
         return self.posterior.network.n_in
+
+    @property
+    def manifold(self) -> Manifold:
+        """Where the codes live, with the fitted curvature if it is learned."""
+        return self.posterior.latent.manifold_at(self.view(self.vector()))
 
     def draw(self, theta: Array, x: Array, *, rng: Any) -> Any:
         """All the noise of one step at ``x``: frozen, so that the objective is a deterministic function of theta."""

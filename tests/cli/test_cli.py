@@ -162,7 +162,10 @@ def test_ctrl_c_leaves_a_run_that_resumes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["train", "vae"], "invalid choice: 'vae'"),
+        (["train", "gan"], "invalid choice: 'gan'"),
+        (["train", "vae", "--prior", "vamp:0"], "n_components >= 1"),
+        (["train", "hvae", "--latent", "e2"], "hvae needs --latent h1, h2, ...; p1, p2, ...; u1, u2, ..., got 'e2'"),
+        (["train", "hvae", "--curvature", "1"], "curvature"),
         (["train", "svae", "--epochs", "many"], "argument --epochs: invalid int value"),
         (["train", "svae", "--hidden", "a,b"], "expected widths such as 256,128, got 'a,b'"),
         (["train", "svae", "--data", "mnits"], "unknown data set 'mnits'; there are digits"),
@@ -202,6 +205,27 @@ def test_what_a_folder_holds_is_never_overwritten_or_misread(brief: None, capsys
     Path("run/nvae/checkpoint.safetensors").write_bytes(whole)
     Path("run/run.json").write_text("{")
     assert "run.json is damaged" in complaint(capsys, "evaluate", "run")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("hvae", "--curvature", "-0.5"),
+        ("hvae", "--latent", "p2", "--prior", "vamp:3"),
+        ("hvae", "--latent", "u2"),
+        ("vae", "--latent", "s2", "--family", "power", "--layers", "gated"),
+        ("vae", "--latent", "s3", "--family", "cauchy"),
+        ("vae", "--latent", "t2"),
+    ],
+)
+def test_every_geometry_trains_and_is_read_again(options: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    model, rest = options[0], options[1:]
+    assert main(["train", model, *rest, *QUICK, "--out", "run"]) == 0
+    table = capsys.readouterr().out
+    assert main(["evaluate", "run", "--samples", "2"]) == 0
+    again = capsys.readouterr().out
+    row = next(line for line in table.splitlines() if "VAE" in line and "+-" in line)
+    assert row in again
 
 
 @pytest.mark.parametrize("rate", ["1e5", "1e30"])
