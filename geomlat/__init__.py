@@ -25,6 +25,8 @@ if TYPE_CHECKING:
         train,
     )
     from geomlat.distributions import (
+        Beta,
+        Gamma,
         LogNormal,
         Normal,
         PowerSpherical,
@@ -60,6 +62,8 @@ _SUBMODULES = (
     "train",
 )
 _HOMES = {
+    "Beta": "distributions",
+    "Gamma": "distributions",
     "Euclidean": "manifolds",
     "Hyperboloid": "manifolds",
     "LogNormal": "distributions",
@@ -82,7 +86,9 @@ _HOMES = {
 }
 
 __all__ = [
+    "Beta",
     "Euclidean",
+    "Gamma",
     "Hyperboloid",
     "LogNormal",
     "Normal",

@@ -5,7 +5,9 @@ from __future__ import annotations
 from geomlat.distributions._power_kl import power_uniform, power_vmf
 from geomlat.distributions._vmf_kl import vmf_uniform, vmf_vmf
 from geomlat.distributions._wrapped_kl import euclidean_kl, wrapped_wrapped
+from geomlat.distributions.beta import Beta
 from geomlat.distributions.estimators import leave_one_out
+from geomlat.distributions.gamma import Gamma
 from geomlat.distributions.kl import (
     KLEstimate,
     kl_divergence,
@@ -26,6 +28,8 @@ from geomlat.distributions.von_mises_fisher import VonMisesFisher
 from geomlat.distributions.wrapped_normal import WrappedNormal
 
 __all__ = [
+    "Beta",
+    "Gamma",
     "KLEstimate",
     "LogNormal",
     "Normal",

@@ -49,6 +49,12 @@ class Vectors:
         first = stream(rng)
         return draw_shape(shape) + self._shape, Stream(first.key0, first.key1, first.offset * self._shape[-1])
 
+    def same_space(self, p: Any) -> None:
+        """Raise ValueError unless ``p`` is a law of vectors of the same length."""
+        if self.event_shape != p.event_shape:
+            msg = f"KL needs two laws on one space, got event shapes {self.event_shape} and {p.event_shape}"
+            raise ValueError(msg)
+
     def _spread(self, x: Array) -> Array:
         return namespace(x).broadcast_to(x, self._shape)
 
@@ -70,6 +76,13 @@ def wide(x: Array) -> Array:
 def narrow(g: Array, like: Array) -> Array:
     """The cotangent of ``like`` from one that was broadcast: in its shape and dtype."""
     return namespace(g).astype(sum_to(g, like.shape), like.dtype, copy=False)
+
+
+def supported(dl: Array, x: Array, inside: Array) -> tuple[Array, Array]:
+    """Cotangents ``(..., 1)``, 0 where a coordinate is not ``inside`` the support, and the points, 1/2 for those."""
+    xp = namespace(x)
+    kept = xp.where(xp.all(inside, axis=-1), dl, xp.zeros_like(dl))[..., None]
+    return kept, xp.where(inside, x, xp.full_like(x, 0.5))
 
 
 def data_weights(law: str, x: Array, weights: Array | None) -> Array:

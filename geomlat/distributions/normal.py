@@ -126,9 +126,7 @@ class Normal(Vectors):
 def normal_normal(q: Normal, p: Normal) -> tuple[Array, Callable[[Array | None], tuple[Any, Any]]]:
     """KL = sum_j (s^2 - 1 + u^2)/2 - log s, with s = scale_q / scale_p and u = (loc_q - loc_p) / scale_p."""
     xp = namespace(q.loc, p.loc)
-    if q.event_shape != p.event_shape:
-        msg = f"KL needs two laws on one space, got event shapes {q.event_shape} and {p.event_shape}"
-        raise ValueError(msg)
+    q.same_space(p)
     # A scale shared by the coordinates counts once for each of them.
     s, u = q._spread(q.scale) / p._spread(p.scale), (q.loc - p.loc) / p.scale
     kl = xp.sum(0.5 * (s * s - 1.0 + u * u) - xp.log(s), axis=-1)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from geomlat.special import bessel, cauchy, gamma, power, radial, vmf
+from geomlat.special import bessel, cauchy, gamma, power, radial, stirling, vmf
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,14 @@ def _trigamma_of_sum(x: Any, b: Any) -> Any:
     return gamma.trigamma(x + b)
 
 
+def _minus_excess_over(x: Any) -> Any:
+    return -stirling.trigamma_excess(x) / x
+
+
+def _minus_log_minus_digamma(x: Any) -> Any:
+    return -stirling.log_minus_digamma(x)
+
+
 _MK = ((2.0, 1e6), (1e-3, 1e9))
 # Differences of the ratio lose its digits where it saturates, those of 1 - ratio where it is nearly 1.
 _SMALL = ((2.0, 1e6), (1e-3, 1e3))
@@ -59,6 +67,8 @@ DERIVATIVES = (
     Derivative("digamma", gamma.digamma, gamma.trigamma, _SHAPE, "DLMF 5.15.1"),
     Derivative("lgamma_diff", gamma.lgamma_diff, _digamma_of_sum, _SHAPES, "DLMF 5.2.2"),
     Derivative("digamma_diff", gamma.digamma_diff, _trigamma_of_sum, _SHAPES, "DLMF 5.15.1"),
+    Derivative("log_minus_digamma", stirling.log_minus_digamma, _minus_excess_over, _SHAPE, "DLMF 5.15.1"),
+    Derivative("lgamma_excess", stirling.lgamma_excess, _minus_log_minus_digamma, _SHAPE, "DLMF 5.2.2"),
     Derivative("ps_log_peak", power.ps_log_peak, power.ps_dlog_peak, _MK, "De Cao and Aziz (2020), eq. 6"),
     Derivative("ps_kl", power.ps_kl, power.ps_dkl, _MK, "kappa times Var log(1 + w)"),
     Derivative("sc_kl", cauchy.sc_kl, cauchy.sc_dkl, ((2.0, 1e4), (1e-3, 0.9)), "derivative of DLMF 15.2.1"),

@@ -57,6 +57,7 @@ def same(q: Any, name: str, a: Array, b: Array) -> None:
 def close(law: str, q: Any, name: str, got: Array, expected: Array, tolerance: float, floor: Array = 0.0) -> None:
     """Raise `LawError` unless ``got`` is within ``tolerance`` of ``expected``, relative to it or to ``floor``."""
     got, expected = host(got).astype(np.float64), host(expected).astype(np.float64)
-    error = np.abs(got - expected) / np.maximum(np.abs(expected), floor)
+    error, size = np.abs(got - expected), np.maximum(np.abs(expected), floor)
+    error = np.where(error == 0, 0.0, error / np.where(size > 0, size, 1e-300))
     if not np.all(error <= tolerance):
         fail(law, q, f"{name} is {got}, not {np.broadcast_to(expected, error.shape)}: off by {np.max(error):.3g}")

@@ -105,6 +105,13 @@ def _von_mises_fisher_mixture() -> None:
         VonMisesFisherMixture(2, max_kappa=50.0, rng=0).fit(x.astype(dtype)).predict(x.astype(dtype))
 
 
+def _gamma_and_beta() -> None:
+    from geomlat.distributions import Beta, Gamma
+
+    for family in (Gamma, Beta):
+        family(np.array([0.3, 5.0]), np.array([2.0, 7.0])).sample(4, rng=1)
+
+
 def _binarise() -> None:
     from geomlat.data.binarise import binarise
 
@@ -137,6 +144,7 @@ CALLS: list[Callable[[], None]] = [
     _torus,
     _von_mises_fisher,
     _power_spherical,
+    _gamma_and_beta,
     _von_mises_fisher_mixture,
     _binarise,
     _adam,

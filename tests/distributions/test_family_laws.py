@@ -7,6 +7,8 @@ import pytest
 from vmf_quadrature import unit_rows
 
 from geomlat.distributions import (
+    Beta,
+    Gamma,
     LogNormal,
     Normal,
     PowerSpherical,
@@ -18,11 +20,12 @@ from geomlat.distributions import (
 )
 from geomlat.manifolds import Euclidean, Hyperboloid, Sphere, Torus
 from geomlat.testing import FAMILY_LAWS, SAMPLING_LAWS, Example, libraries_agree
-from geomlat.testing.charts import CIRCLE, GLOBE, LINE, MERIDIAN, POSITIVE
+from geomlat.testing.charts import CIRCLE, GLOBE, LINE, MERIDIAN, POSITIVE, UNIT
 
 GEN = np.random.default_rng(0)
 LOC, OTHER = GEN.normal(0, 1, (2, 3, 1))
 SCALE, WIDTH = GEN.uniform(0.4, 1.5, (2, 3, 1))
+SHAPE = np.array([[1.3], [2.6], [12.0]])
 KAPPA = np.array([0.7, 3.0, 8.0])
 MU = {m: unit_rows(GEN, 2, 3, m) for m in (2, 3, 4, 7)}
 
@@ -50,6 +53,15 @@ EXAMPLES = {
         CIRCLE,
         ("kappa",),
         others=(VonMises(OTHER, KAPPA[::-1, None].copy()), SphericalUniform(1)),
+    ),
+    "Gamma": Example(
+        Gamma(SHAPE, SCALE), POSITIVE, ("shape",), others=(Gamma(SHAPE[::-1].copy(), WIDTH), Gamma(1.2 * SHAPE, SCALE))
+    ),
+    "Beta": Example(
+        Beta(SHAPE, SHAPE[::-1] + WIDTH),
+        UNIT,
+        ("a", "b"),
+        others=(Beta(SHAPE[::-1].copy(), SHAPE), Beta(1.2 * SHAPE, SHAPE[::-1] + SCALE)),
     ),
     **{f"VonMisesFisher-{m}": spherical(VonMisesFisher, m, KAPPA) for m in (2, 3, 4, 7)},
     **{f"PowerSpherical-{m}": spherical(PowerSpherical, m, KAPPA) for m in (2, 3, 4, 7)},

@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 from test_family_laws import EXAMPLES
 
-from geomlat.distributions import kl, log_normal, normal, power_spherical, spherical_cauchy, von_mises, von_mises_fisher
+from geomlat.distributions import (
+    beta,
+    gamma,
+    kl,
+    log_normal,
+    normal,
+    power_spherical,
+    spherical_cauchy,
+    von_mises,
+    von_mises_fisher,
+)
 from geomlat.testing import FAMILY_LAWS, SAMPLING_LAWS, Example, LawError
 from geomlat.testing.structure import arrays
 
@@ -52,6 +62,43 @@ MUTANTS = {
         ("deficit = 2.0 * xp", "deficit = 2.1 * xp"),
         ("xp.sqrt(x + xp.sqrt(1.0 + x * x))", "xp.sqrt(xp.sqrt(1.0 + x * x))"),
     ],
+    ("Gamma", gamma): [
+        ("xp.exp(noise) / wide(self.rate)", "xp.exp(noise) * wide(self.rate)"),
+        ("log_gamma_scalar(float(", "log_gamma_scalar(1.2 * float("),
+        ("g = wide(dz) * wide(z)", "g = wide(dz)"),
+        ("narrow(-g / wide(self.rate)", "narrow(g / wide(self.rate)"),
+        ("(a - 1.0) / inside - r", "a / inside - r"),
+        ("(a / r - inside)", "(a / r + inside)"),
+        ("+ (a - 1.0) * log_minus_digamma(a)", "+ a * log_minus_digamma(a)"),
+        ("trigamma(a) - trigamma_excess(a)", "trigamma_excess(a)"),
+        ("return self.shape / self.rate\n", "return self.shape * self.rate\n"),
+        ("above = namespace(self.rate), self.shape - 1.0", "above = namespace(self.rate), self.shape - 0.9"),
+        ("shape / mean, x.dtype", "mean / shape, x.dtype"),
+        ("xp.sum(w * gaps", "xp.mean(gaps"),
+        ("ap * log1p_gap(e) + lgamma", "aq * log1p_gap(e) + lgamma"),
+        ("ap * e / aq - (ap - aq)", "ap * e / aq + (ap - aq)"),
+        ("- xp.log1p(e))", "+ xp.log1p(e))"),
+        ("narrow(-d * ap * e / rq", "narrow(-d * aq * e / rq"),
+        ("0.5 * math.log(a) - HALF_LOG_TAU", "math.log(a) - HALF_LOG_TAU"),
+        ("(a - 1.0) * math.log(x) - y", "a * math.log(x) - y"),
+        ("+ log_minus_digamma_scalar(a)\n", "- log_minus_digamma_scalar(a)\n"),
+    ],
+    ("Beta", beta): [
+        ("g = wide(dz) * x * rest", "g = wide(dz) * x"),
+        ("-g * beta_stein(b, a, rest, x)", "g * beta_stein(b, a, rest, x)"),
+        ("(b - 1.0) / (1.0 - inside)", "b / (1.0 - inside)"),
+        ("narrow(dl * da, self.a), narrow(dl * db", "narrow(dl * db, self.a), narrow(dl * da"),
+        ("wide(dh)[..., None] * db", "wide(dh)[..., None] * da"),
+        ("return self.a / (self.a + self.b)", "return self.b / (self.a + self.b)"),
+        ("self._spread(self.b) - 1.0", "self._spread(self.b) - 0.9"),
+        ("(1.0 - points) / q)", "points / q)"),
+        ("beta_shapes(mean, less, other)", "beta_shapes(mean, less, 1.1 * other)"),
+        ("(a - c) * trigamma_diff(a, b)", "(c - a) * trigamma_diff(a, b)"),
+        ("- (a - c) * shared", "+ (a - c) * shared"),
+        ("digamma_diff(a, b) - digamma_diff(c, d)", "digamma_diff(c, d) - digamma_diff(a, b)"),
+        ("log_gamma_scalar(q, words, i, PURPOSE_OTHER_GAMMA)", "log_gamma_scalar(q, words, i, PURPOSE_GAMMA)"),
+        ("+ math.log(gamma_centre(p)", "- math.log(gamma_centre(p)"),
+    ],
     ("SphericalCauchy-4", spherical_cauchy): [
         ("(m - 1.0) * logs", "m * logs"),
         ("(-2.0 * dl * rho / distance)", "(2.0 * dl * rho / distance)"),
@@ -82,7 +129,13 @@ MUTANTS = {
         ("mean_miss(xp, points, w, mu))", "1.01 * mean_miss(xp, points, w, mu))"),
     ],
 }
-CASES = [(name, module, old, new) for (name, module), pairs in MUTANTS.items() for old, new in pairs]
+# The quick tests take two families; the others are looked at by turns.
+QUICK = ("Normal", "SphericalCauchy-4")
+CASES = [
+    pytest.param(name, module, old, new, marks=[] if name in QUICK else pytest.mark.slow)
+    for (name, module), pairs in MUTANTS.items()
+    for old, new in pairs
+]
 
 
 @pytest.fixture(autouse=True)
