@@ -20,6 +20,7 @@ from geomlat.distributions.kl import (
 from geomlat.distributions.log_normal import LogNormal
 from geomlat.distributions.normal import Normal
 from geomlat.distributions.power_spherical import PowerSpherical
+from geomlat.distributions.product import ProductDistribution, factor_kl, factor_kl_vjp
 from geomlat.distributions.spherical_cauchy import SphericalCauchy, cauchy_uniform
 from geomlat.distributions.spherical_uniform import SphericalUniform
 from geomlat.distributions.vmf_mixture import VonMisesFisherMixture
@@ -34,6 +35,7 @@ __all__ = [
     "LogNormal",
     "Normal",
     "PowerSpherical",
+    "ProductDistribution",
     "SphericalCauchy",
     "SphericalUniform",
     "VonMises",
@@ -42,6 +44,8 @@ __all__ = [
     "WrappedNormal",
     "cauchy_uniform",
     "euclidean_kl",
+    "factor_kl",
+    "factor_kl_vjp",
     "kl_divergence",
     "kl_divergence_vjp",
     "kl_estimate",

@@ -5,32 +5,55 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from geomlat.distributions import kl_divergence_vjp
+from geomlat.backends import namespace
+from geomlat.distributions import ProductDistribution, kl_divergence_vjp
 from geomlat.distributions.kl import has_closed_form
 from geomlat.grad import add
 
 Array = Any
+Rate = tuple[Array, Callable[[Array], tuple[Any, Any, Any]]]
 
 
-def rate_vjp(q: Any, r: Any, z: Array) -> tuple[Array, Callable[[Array], tuple[Any, Any, Any]]]:
+def rate_vjp(q: Any, r: Any, z: Array) -> Rate:
     """``KL(q || r)`` of shape ``(..., factors)`` and ``pull(drate) -> (dq, dr, dz)``.
 
-    In closed form where there is one; ``z`` then has a structural zero for cotangent. Else ``log q(z) - log r(z)`` at
-    the draw z of q, which is unbiased; the quadratures of `geomlat.kl_divergence` cost about a millisecond a row.
+    Each factor is in closed form where there is one; its part of ``z`` then has a zero for cotangent. Else it is
+    ``log q(z) - log r(z)`` at the draw z of q, which is unbiased; the quadratures of `geomlat.kl_divergence` cost about
+    a millisecond a row. Laws that are no products have one factor.
     """
+    if not (isinstance(q, ProductDistribution) and isinstance(r, ProductDistribution)):
+        rate, pull_one = _one(q, r, z)
+
+        def pull_single(drate: Array) -> tuple[Any, Any, Any]:
+            return pull_one(drate[..., 0])
+
+        return rate[..., None], pull_single
+    xp, parts = namespace(z), q.split(z)
+    rates, pulls = zip(*(_one(*args) for args in zip(q.factors, r.factors, parts, strict=True)), strict=True)
+
+    def pull(drate: Array) -> tuple[Any, Any, Any]:
+        dq, dr, dz = zip(*(back(drate[..., i]) for i, back in enumerate(pulls)), strict=True)
+        if all(d is None for d in dz):
+            return dq, dr, None
+        return dq, dr, q.join(tuple(xp.zeros_like(a) if d is None else d for a, d in zip(parts, dz, strict=True)))
+
+    return xp.stack([xp.broadcast_to(rate, z.shape[:-1]) for rate in rates], axis=-1), pull
+
+
+def _one(q: Any, r: Any, z: Array) -> Rate:
     if has_closed_form(q, r):
         kl, pull_kl = kl_divergence_vjp(q, r)
 
         def pull_closed(drate: Array) -> tuple[Any, Any, Any]:
-            return *pull_kl(drate[..., 0]), None
+            return *pull_kl(drate), None
 
-        return kl[..., None], pull_closed
+        return kl, pull_closed
     log_q, pull_q = q.log_prob_vjp(z)
     log_r, pull_r = r.log_prob_vjp(z)
 
     def pull(drate: Array) -> tuple[Any, Any, Any]:
-        dz, *dq = pull_q(drate[..., 0])
-        dz_r, *dr = pull_r(-drate[..., 0])
+        dz, *dq = pull_q(drate)
+        dz_r, *dr = pull_r(-drate)
         return tuple(dq), tuple(dr), add(dz, dz_r)
 
-    return (log_q - log_r)[..., None], pull
+    return log_q - log_r, pull
