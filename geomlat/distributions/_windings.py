@@ -17,7 +17,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from geomlat.backends import Array, elementwise, is_host, namespace, scalar
+from geomlat.backends import Array, elementwise, is_host, is_scalar, namespace, scalar
 from geomlat.manifolds.base import Manifold, SpaceForm
 from geomlat.manifolds.vectors import direction, length
 
@@ -59,8 +59,9 @@ def windings_vjp(
 
 
 def may_close(form: SpaceForm) -> bool:
-    """Whether geodesics may close: the period is an array or finite."""
-    return not isinstance(form.period, float) or form.period < math.inf
+    """Whether geodesics close: the period is finite, or an array on a device, which is not looked at."""
+    known = is_scalar(form.period) or is_host(form.period)
+    return not known or float(form.period) < math.inf
 
 
 def _block_vjp(

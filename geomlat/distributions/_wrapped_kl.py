@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from geomlat.backends import Array, namespace
+from geomlat.backends import Array, is_host, namespace
 from geomlat.distributions._hyperbolic_kl import hyperbolic_kl
 from geomlat.distributions._windings import may_close
 from geomlat.distributions.kl import CLOSED, QUADRATURE, register_kl
 from geomlat.distributions.normal import Normal, normal_normal
 from geomlat.distributions.wrapped_normal import WrappedNormal, nested
 from geomlat.grad import add, sum_to
+from geomlat.manifolds.flat import Flat
 
 Result = tuple[Array, Callable[[Array | None], tuple[Any, Any]]]
 
@@ -62,7 +63,7 @@ def _case(q: WrappedNormal, p: WrappedNormal) -> tuple[str | None, Callable[...,
         return None, None
     if q.manifold.dim == 1:
         return CLOSED, _line
-    if isinstance(forms[0].curvature, float) and forms[0].curvature == 0.0:
+    if isinstance(q.manifold, Flat):
         return CLOSED, (_flat if q.full or p.full else _flat_diagonal)
     return (QUADRATURE, _hyperbolic) if q.isotropic and p.isotropic else (None, None)
 
@@ -117,7 +118,8 @@ def _hyperbolic(q: WrappedNormal, p: WrappedNormal) -> Result:
     """`hyperbolic_kl` of the distance between the centres."""
     (form,), pull_forms = q.manifold.space_forms_vjp()
     apart, pull_dist = q.manifold.dist_vjp(q.loc, p.loc)
-    kl, *slopes = hyperbolic_kl(float(form.dim), form.curvature, apart, q.spread[..., 0], p.spread[..., 0])
+    curvature = float(form.curvature) if is_host(form.curvature) else form.curvature
+    kl, *slopes = hyperbolic_kl(float(form.dim), curvature, apart, q.spread[..., 0], p.spread[..., 0])
 
     def pull(dk: Array | None) -> tuple[Any, Any]:
         dcurvature, dapart, dq, dp = (None if dk is None else dk * slope for slope in slopes)

@@ -22,7 +22,7 @@ from geomlat.distributions import (
 )
 from geomlat.distributions._hyperbolic_kl import hyperbolic_kl
 from geomlat.grad import gradcheck
-from geomlat.manifolds import Euclidean, Hyperboloid, Sphere
+from geomlat.manifolds import Euclidean, Hyperboloid, PoincareBall, Sphere, Stereographic
 
 # n, D, s, KL to the standard law, the Euclidean formula: systems section 3, then numerics section 5, as printed.
 TABLE = [
@@ -127,6 +127,27 @@ def test_hyperbolic_divergence_by_the_density(manifold):
     log_q = q.log_prob(x)
     expected = np.sum(weight * np.exp(log_q) * (log_q - p.log_prob(x)))
     assert float(kl_divergence(q, p)) == pytest.approx(expected, rel=1e-10)
+
+
+@pytest.mark.parametrize("n", [1, 2, 4])
+@pytest.mark.parametrize("curvature", [-1.5, -0.1])
+def test_pullback_of_the_curvature(curvature, n):
+    start = Stereographic(n, curvature)
+    loc = start.random_point((2,), rng=1)
+
+    def divergence(k, loc, scale):
+        space = Stereographic(n, k)
+        q, p = WrappedNormal(space, loc, scale), WrappedNormal(space, start.origin(), np.array(1.2))
+        value, pull = kl_divergence_vjp(q, p)
+        return value, lambda dk: (pull(dk)[0][0][0], *pull(dk)[0][1:])
+
+    gradcheck(divergence, np.array(curvature), loc, np.array(0.5), step=1e-3)
+    q, p = (WrappedNormal(start, x, np.array(0.5)) for x in (loc, start.origin()))
+    assert kl_divergence_vjp(q, p)[1](None) == (((None,), None, None), ((None,), None, None))
+    assert kl_method(q, p) == ("quadrature" if n > 1 else "closed form")
+    ball = PoincareBall(n, curvature)
+    same = [WrappedNormal(ball, x, np.array(0.5)) for x in (loc, start.origin())]
+    np.testing.assert_allclose(kl_divergence(*same), kl_divergence(q, p), rtol=1e-14)
 
 
 def rule(manifold, full=(False, False), estimate=None):

@@ -12,12 +12,23 @@ from geomlat.distributions import WrappedNormal
 from geomlat.distributions._windings import windings, windings_scalar
 from geomlat.distributions.spherical_uniform import log_area
 from geomlat.grad import gradcheck
-from geomlat.manifolds import Euclidean, Hyperboloid, Product, Sphere, Torus
+from geomlat.manifolds import Euclidean, Hyperboloid, PoincareBall, Product, Sphere, Stereographic, Torus
 from geomlat.random import stream
 from geomlat.special import log_sinhc
 
 HYPERBOLIC = [Hyperboloid(2), Hyperboloid(2, -0.3), Hyperboloid(3, -2.0)]
-LOW = [Euclidean(1), Euclidean(3), Sphere(1), Sphere(2), Sphere(3), Hyperboloid(1, -10.0), *HYPERBOLIC]
+CURVED = [Stereographic(1, 2.0), Stereographic(2, 0.7), Stereographic(3, -0.4)]
+LOW = [
+    Euclidean(1),
+    Euclidean(3),
+    Sphere(1),
+    Sphere(2),
+    Sphere(3),
+    Hyperboloid(1, -10.0),
+    *HYPERBOLIC,
+    PoincareBall(2, -0.5),
+    *CURVED,
+]
 ALL = [*LOW, Sphere(6), Hyperboloid(6), Torus(2), Product(Sphere(2), Hyperboloid(2), Torus(1), scales=(2.0, 1.0, 0.5))]
 SHAPES = [((5,), "n"), ((), "n"), ((5,), "1"), ((4, 5), "0"), ((5,), "full"), ((), "full")]
 
@@ -198,6 +209,11 @@ def shaped(manifold, batch, kind, size):
     return size * gen.uniform(0.5, 1.5, shape)
 
 
+def own(pull):
+    """The cotangents without those of the manifold's fields, which are a tuple."""
+    return lambda d: tuple(g for g in pull(d) if not isinstance(g, tuple))
+
+
 def _scale_part(result):
     return result[0], lambda dl: result[1](dl)[-1]
 
@@ -213,25 +229,69 @@ def test_pullbacks(manifold, size):
     joint = isinstance(manifold, (Torus, Product))
     for batch, kind in [s for s in SHAPES if not (joint and s[1] == "full")]:
         full, scale = kind == "full", shaped(manifold, batch, kind, size)
-        for loc in (manifold.random_point((5,), rng=1), manifold.random_point(rng=3)):
-            q = WrappedNormal(manifold, loc, scale, full=full)
-            noise = q.draw(2, rng=0)
+        loc = manifold.random_point((5,) if len(batch) == 1 else (), rng=1)
+        q = WrappedNormal(manifold, loc, scale, full=full)
+        noise = q.draw(2, rng=0)
 
-            def density(x, loc, scale, full=full):
-                value, pull = WrappedNormal(manifold, loc, scale, full=full).log_prob_vjp(x)
-                return value, pull
+        def density(x, loc, scale, full=full):
+            value, pull = WrappedNormal(manifold, loc, scale, full=full).log_prob_vjp(x)
+            return value, own(pull)
 
-            def draws(loc, scale, full=full, noise=noise):
-                z, pull = WrappedNormal(manifold, loc, scale, full=full).rsample_vjp(noise)
-                return z, pull
+        def draws(loc, scale, full=full, noise=noise):
+            z, pull = WrappedNormal(manifold, loc, scale, full=full).rsample_vjp(noise)
+            return z, own(pull)
 
-            gradcheck(density, x, loc, scale, step=1e-3, directions=1)
-            gradcheck(draws, loc, scale, step=1e-3, directions=1)
-            assert np.array_equal(q.log_prob(x), q.log_prob_vjp(x)[0])
+        gradcheck(density, x, loc, scale, step=1e-3, directions=1)
+        gradcheck(draws, loc, scale, step=1e-3, directions=1)
+        assert np.array_equal(q.log_prob(x), q.log_prob_vjp(x)[0])
     # Only the scale has a batch.
     loc, scale = manifold.random_point(rng=3), shaped(manifold, (2, 3), "n", size)
     gradcheck(lambda s: _scale_part(WrappedNormal(manifold, loc, s).log_prob_vjp(x[0, 0])), scale, step=1e-3)
     gradcheck(lambda a: _point_part(WrappedNormal(manifold, loc, scale).log_prob_vjp(a)), x[0, 0], step=1e-3)
+
+
+@pytest.mark.parametrize("n", [1, 2, 4])
+@pytest.mark.parametrize("curvature", [-1.5, -0.1, 0.3, 2.0])
+def test_pullbacks_of_the_curvature(curvature, n):
+    """Through the exponential map, its volume, the frame and the period of the windings."""
+    gen, start = np.random.default_rng(0), Stereographic(n, curvature)
+    loc, x, scale = start.random_point((3,), rng=1), start.random_point((3,), rng=2), gen.uniform(0.3, 1.5, (3, n))
+    noise = WrappedNormal(start, loc, scale).draw(2, rng=0)
+
+    def density(k, x, loc, scale):
+        value, pull = WrappedNormal(Stereographic(n, k), loc, scale).log_prob_vjp(x)
+        return value, lambda dl: (pull(dl)[1][0], pull(dl)[0], *pull(dl)[2:])
+
+    def draws(k, loc, scale):
+        z, pull = WrappedNormal(Stereographic(n, k), loc, scale).rsample_vjp(noise)
+        return z, lambda dz: (pull(dz)[0][0], *pull(dz)[1:])
+
+    gradcheck(density, np.array(curvature), x, loc, scale, step=1e-3)
+    gradcheck(draws, np.array(curvature), loc, scale, step=1e-3)
+    q = WrappedNormal(start, loc.astype(np.float32), scale.astype(np.float32))
+    z, pull = q.rsample_vjp(q.draw(rng=0))
+    assert pull(None) == ((None,), None, None)
+    (dk,), *_ = pull(np.ones_like(z))
+    _, (dk_density,), *_ = q.log_prob_vjp(z)[1](np.ones(3, np.float32))
+    assert z.dtype == dk.dtype == dk_density.dtype == np.float32
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_models_of_one_space_agree(n):
+    """The same law on the hyperboloid, in the ball and in stereographic coordinates; and through zero curvature."""
+    for k in (-0.5, -2.0):
+        ball, sheet = PoincareBall(n, k), Hyperboloid(n, k)
+        origins = [WrappedNormal(m, m.origin(), np.array(0.7)) for m in (ball, sheet, Stereographic(n, k))]
+        for size in (0.3, 2.0):
+            e = np.eye(n)[0] * size
+            points = [m.exp(m.origin(), m.from_coordinates(m.origin(), e)) for m in (ball, sheet)]
+            got = [float(q.log_prob(x)) for q, x in zip(origins, (*points, points[0]), strict=True)]
+            np.testing.assert_allclose(got, got[0], rtol=1e-13)
+    flat, x = Stereographic(n, 0.0), np.full(n, 0.2)
+    at = [float(WrappedNormal(Stereographic(n, k), np.zeros(n), np.array(0.7)).log_prob(x)) for k in (-1e-9, 1e-9)]
+    middle = float(WrappedNormal(flat, np.zeros(n), np.array(0.7)).log_prob(x))
+    assert middle == pytest.approx(stats.norm(0, 0.7).logpdf(2 * x).sum(), rel=1e-13)
+    np.testing.assert_allclose(at, middle, rtol=1e-8)
 
 
 @pytest.mark.parametrize("manifold", [Euclidean(2), Sphere(1), Sphere(3), Hyperboloid(3)], ids=repr)

@@ -5,7 +5,6 @@ import math
 import numpy as np
 
 from geomlat.distributions.spherical_uniform import log_area
-from geomlat.manifolds import Sphere
 
 
 def gauss(a, b, count, order=24):
@@ -55,7 +54,7 @@ def scales(gen, n, size):
 
 def farthest(manifold, scale, full):
     """How far from loc the mass reaches, to 1e-20."""
-    if isinstance(manifold, Sphere):
-        return math.pi
+    if math.isfinite(manifold.injectivity_radius):
+        return manifold.injectivity_radius
     spread = np.linalg.norm(scale, 2) if full else float(np.max(scale))
     return spread * (9.5 + math.sqrt(manifold.dim))
