@@ -42,7 +42,7 @@ if TYPE_CHECKING:
         kl_estimate,
     )
     from geomlat.grad import gradcheck
-    from geomlat.manifolds import Euclidean, Hyperboloid, Product, Sphere, Torus
+    from geomlat.manifolds import Euclidean, Hyperboloid, Product, SpecialOrthogonal, Sphere, Torus
     from geomlat.models import vae
 
 __version__ = "0.1.0"
@@ -72,6 +72,7 @@ _HOMES = {
     "PowerSpherical": "distributions",
     "Product": "manifolds",
     "ProductDistribution": "distributions",
+    "SpecialOrthogonal": "manifolds",
     "Sphere": "manifolds",
     "SphericalCauchy": "distributions",
     "SphericalUniform": "distributions",
@@ -97,6 +98,7 @@ __all__ = [
     "PowerSpherical",
     "Product",
     "ProductDistribution",
+    "SpecialOrthogonal",
     "Sphere",
     "SphericalCauchy",
     "SphericalUniform",

@@ -11,6 +11,7 @@ from geomlat.manifolds.hyperboloid import Hyperboloid
 from geomlat.manifolds.mean import MeanStatus
 from geomlat.manifolds.poincare_ball import PoincareBall
 from geomlat.manifolds.product import Product
+from geomlat.manifolds.special_orthogonal import SpecialOrthogonal
 from geomlat.manifolds.sphere import Sphere
 from geomlat.manifolds.stereographic import Stereographic
 from geomlat.manifolds.torus import Torus
@@ -22,8 +23,10 @@ MANIFOLDS: dict[str, tuple[Manifold, ...]] = {
     "Product": (
         Product(Sphere(2)),
         Product(Euclidean(1), Hyperboloid(2), scales=(3.0, 0.5)),
+        Product(SpecialOrthogonal(3), Euclidean(3), scales=(1.0, 0.25)),
         Product(Sphere(2), Euclidean(2), Torus(1), scales=(0.5, 1.0, 2.0)),
     ),
+    "SpecialOrthogonal": (SpecialOrthogonal(2), SpecialOrthogonal(3)),
     "Sphere": (Sphere(0), Sphere(1), Sphere(2), Sphere(6)),
     "Stereographic": (Stereographic(1, -3.0), Stereographic(3, 0.0), Stereographic(2, 0.7)),
     "Torus": (Torus(1), Torus(3)),
@@ -37,6 +40,7 @@ __all__ = [
     "MeanStatus",
     "PoincareBall",
     "Product",
+    "SpecialOrthogonal",
     "Sphere",
     "Stereographic",
     "Torus",

@@ -297,7 +297,8 @@ class Manifold:
 
         def pull(dd: Any) -> tuple[Any, ...]:
             if dd is None:
-                return self.dist_vjp(x[..., :1, :], y[..., :1, :])[1](None)
+                one = (..., slice(0, 1), *(slice(None),) * len(self.ambient_shape))
+                return self.dist_vjp(x[one], y[one])[1](None)
             dx, rest = [], []
             for rows, a in self._row_blocks(xp, x, y):
                 _, pull_dist = self.dist_vjp(a, xp.expand_dims(y, axis=axis - 1))

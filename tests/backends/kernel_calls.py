@@ -74,6 +74,19 @@ def _torus() -> None:
     torus.pairwise_dist(x, y)
 
 
+def _rotations() -> None:
+    from geomlat.manifolds import SpecialOrthogonal
+
+    so = SpecialOrthogonal(3)
+    x, y = so.random_point((4,), rng=1), so.random_point((4,), rng=2)
+    y[0] = x[0]
+    u = so.log(x, y)
+    so.exp(x, u)
+    so.dist(x, y)
+    so.transport(x, y, u)
+    so.pairwise_dist(x, y)
+
+
 def _von_mises_fisher() -> None:
     from geomlat.distributions import SphericalUniform, VonMisesFisher
 
@@ -142,6 +155,7 @@ CALLS: list[Callable[[], None]] = [
     _draws,
     _sphere,
     _torus,
+    _rotations,
     _von_mises_fisher,
     _power_spherical,
     _gamma_and_beta,

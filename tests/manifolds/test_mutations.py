@@ -6,10 +6,24 @@ import inspect
 import sys
 import types
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from geomlat.manifolds import Euclidean, Sphere, Torus, embedded, euclidean, flat, product, sphere, torus
+from geomlat.grad import gradcheck
+from geomlat.manifolds import (
+    Euclidean,
+    Sphere,
+    Torus,
+    embedded,
+    euclidean,
+    flat,
+    product,
+    rotations,
+    special_orthogonal,
+    sphere,
+    torus,
+)
 from geomlat.testing import CALCULUS, LAWS, LawError, check_law
 from geomlat.testing.strategies import cases
 
@@ -86,6 +100,58 @@ PRODUCT = [
     ("rows in blocks], axis=-2)", "rows in blocks[::-1]], axis=-2) + 1"),
 ]
 
+ORTHOGONAL = [
+    ("sinc(r) * k + 0.5", "sinc(r) * k + 0.6"),
+    ("x + xp.matmul(x, sinc(r) * k", "x + xp.matmul(x, k"),
+    ("(xp.cos(r) - a)", "(xp.cos(r) + a)"),
+    ("(xp.sin(r) - 2 * r * b)", "(xp.sin(r) - r * b)"),
+    ("- b[..., None] * bent", "+ b[..., None] * bent"),
+    ("dx = dy + beyond(xp, dy, n) + beyond(xp, u, dk)", "dx = dy + beyond(xp, dy, n) - beyond(xp, u, dk)"),
+    ("hat(xp, 2 * t[..., None] * e)), out)", "hat(xp, t[..., None] * e)), out)"),
+    ("-2 * s * along", "2 * s * along"),
+    ("((turn.w - ratio) * along)", "((turn.w + ratio) * along)"),
+    ("dx = dx + beyond(xp, du, hat(xp, 2", "dx = dx - beyond(xp, du, hat(xp, 2"),
+    ("2 * angle(xp, relative(xp, x, y))[0]", "angle(xp, relative(xp, x, y))[0]"),
+    ("-2 * dd * s", "2 * dd * s"),
+    ("dd * turn.w)", "dd)"),
+    ("xp.sum(u * v, axis=(-2, -1)) / 2", "xp.sum(u * v, axis=(-2, -1))"),
+    ("dy = dy[..., None, None] / 2", "dy = dy[..., None, None]"),
+    ("g = g + xp.matmul(n, g)\n", "g = g + xp.matmul(xp.matrix_transpose(n), g)\n"),
+    ("g + xp.matmul(g, n)), out)", "g), out)"),
+    ("+ across(xp, first, d)", "- across(xp, first, d)"),
+    ("d = d + across(xp, n, d)", "d = d - across(xp, n, d)"),
+    ("dg = d + beyond(xp, d, n)", "dg = d"),
+    ("+ beyond(xp, dv, first + xp.matmul(first, n))", "+ beyond(xp, dv, first)"),
+    ("[..., -1]\n        y", "[..., 0]\n        y"),
+    ("2 * vee(xp, across(xp, y, dy))", "vee(xp, across(xp, y, dy))"),
+    ("dx = beyond(xp, dv, s) + beyond(xp, u, ds)", "dx = beyond(xp, dv, s) - beyond(xp, u, ds)"),
+    ("dc = (dp - (w * dw", "dc = (dp + (w * dw"),
+    ("return 1 / size, c / (2", "return 1 / size, c / (3"),
+    ("return 2 * self.to_tangent(x, g)", "return self.to_tangent(x, g)"),
+    ("None if dv is None else 2 * dv", "dv"),
+    ("(self.dim - 1) * log_sinc(r / 2)", "(self.dim - 1) * log_sinc(r)"),
+    ("(self.dim - 1) * log_sinc(r / 2)", "self.dim * log_sinc(r / 2)"),
+    ("dl / (2 * math.sqrt(2))", "dl / math.sqrt(2)"),
+    ("dk = hat(xp, dc / 2)\n            return", "dk = hat(xp, dc)\n            return"),
+    ("dc = 2 * vee(xp, across(xp, x, du))\n            return", "dc = vee(xp, across(xp, x, du))\n            return"),
+    ("cos(r / 2) / sinc(r / 2)", "cos(r) / sinc(r)"),
+]
+ROTATIONS = [
+    ("4 * (w[..., None] * straight - bent)", "4 * (w[..., None] * straight + bent)"),
+    ("return 4 * dot(xp, straight, p)", "return 2 * dot(xp, straight, p)"),
+    ("block = block + shift", "block = block"),
+    ("picked = dot", "picked = -dot"),
+    ("head[..., None] * turn.pick)", "-head[..., None] * turn.pick)"),
+    ("dq = dq + outer + xp.matrix_transpose(outer)", "dq = dq + outer"),
+    ("radial = turn.w * dw + dot", "radial = turn.w * dw - dot"),
+    ("size = size * xp.where(head == 0", "size = size + 0 * xp.where(head == 0"),
+    ("(dw - (w * dw + dot(xp, p, dp)) / size)", "(dw + (w * dw + dot(xp, p, dp)) / size)"),
+    ("size = xp.sqrt(2 + 2 * turn.w)", "size = xp.sqrt(2 + turn.w)"),
+    ("g = trace[..., None, None] * eye(xp, 3, p) - (p", "g = trace[..., None, None] * eye(xp, 3, p) + (p"),
+    ("xp.linalg.cross(c, a)", "xp.linalg.cross(a, c)"),
+    ("xp.matmul(minors, h[..., None])[..., 0] / det", "xp.matmul(minors, h[..., None])[..., 0]"),
+]
+
 
 def mutant(module, old, new):
     source = inspect.getsource(module)
@@ -112,14 +178,15 @@ def breaks_a_law(m):
         CALCULUS[1](m, **case)
 
     try:
-        laws()
         calculus()
+        laws()
     except LawError:
         return True
     return False
 
 
 MUTANTS = [(sphere, "Sphere", o, n) for o, n in SPHERE] + [(torus, "Torus", o, n) for o, n in TORUS]
+MUTANTS += [(special_orthogonal, "SpecialOrthogonal", o, n) for o, n in ORTHOGONAL]
 
 
 @pytest.mark.parametrize(("module", "name", "old", "new"), MUTANTS)
@@ -149,9 +216,37 @@ def test_a_wrong_product_is_seen(old, new):
     assert breaks_a_law(mutant(product, old, new).Product(Sphere(2), Euclidean(2), Torus(1), scales=(0.5, 3.0, 2.0)))
 
 
+def breaks_beyond_right_angles(m):
+    # Where the quaternion comes from the symmetric part, once from each of its rows.
+    x = m.random_point(rng=0)
+    try:
+        for axis in np.eye(m.dim):
+            y = m.exp(x, m.from_coordinates(x, 2.7 * axis + 0.1))
+            gradcheck(m.log_vjp, x, y)
+            gradcheck(m.dist_vjp, x, y)
+            gradcheck(m.transport_vjp, x, y, m.random_tangent(x, rng=1))
+    except AssertionError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize(("old", "new"), ROTATIONS)
+def test_a_wrong_rotation_is_seen(old, new):
+    copy, wrong = mutant(special_orthogonal, "import math", "import math"), mutant(rotations, old, new)
+    for name, value in vars(wrong).items():
+        if inspect.isfunction(value) and hasattr(copy, name):
+            setattr(copy, name, value)
+    m = copy.SpecialOrthogonal(3)
+    assert breaks_beyond_right_angles(m) or breaks_a_law(m)
+
+
 def test_the_formulas_as_they_are_hold():
     assert not breaks_a_law(mutant(sphere, "import math", "import math").Sphere(3))
     assert not breaks_a_law(mutant(torus, "import math", "import math").Torus(3))
+    for n in (2, 3):
+        m = mutant(special_orthogonal, "import math", "import math").SpecialOrthogonal(n)
+        assert not breaks_a_law(m)
+        assert not breaks_beyond_right_angles(m)
 
 
 def test_the_message_names_law_inputs_and_error():
