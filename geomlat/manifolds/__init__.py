@@ -22,7 +22,7 @@ MANIFOLDS: dict[str, tuple[Manifold, ...]] = {
     "PoincareBall": (PoincareBall(1, -0.5), PoincareBall(2)),
     "Product": (
         Product(Sphere(2)),
-        Product(Euclidean(1), Hyperboloid(2), scales=(3.0, 0.5)),
+        Product(Euclidean(1), Hyperboloid(2), scales=(3.0, 2.0)),
         Product(SpecialOrthogonal(3), Euclidean(3), scales=(1.0, 0.25)),
         Product(Sphere(2), Euclidean(2), Torus(1), scales=(0.5, 1.0, 2.0)),
     ),

@@ -14,6 +14,8 @@ import numpy as np
 from geomlat.backends import kernel, scalar
 
 TINY = 1e-290
+SQUARINGS = 32
+ENOUGH = 1.0 - 8.0 * 2.0**-52
 
 
 @scalar
@@ -153,3 +155,65 @@ def carry_row(i: int, x: Any, y: Any, u: Any, out: Any) -> None:
             e1 += along * np.float64(u[b, 3 * j + 1])
             e2 += along * np.float64(u[b, 3 * j + 2])
         out[i, 3 * k], out[i, 3 * k + 1], out[i, 3 * k + 2] = bent(e0, e1, e2, p, q, r, 2.0 * w, 2.0)
+
+
+@scalar
+def squared(
+    a: float, b: float, c: float, d: float, e: float, f: float, g: float, h: float, k: float, m: float
+) -> tuple[float, float, float, float, float, float, float, float, float, float]:
+    """The square of a symmetric matrix with rows (a b c d), (. e f g), (. . h k), (. . . m), divided by its trace."""
+    t = a * a + e * e + h * h + m * m + 2.0 * (b * b + c * c + d * d + f * f + g * g + k * k)
+    return (
+        (a * a + b * b + c * c + d * d) / t,
+        (a * b + b * e + c * f + d * g) / t,
+        (a * c + b * f + c * h + d * k) / t,
+        (a * d + b * g + c * k + d * m) / t,
+        (b * b + e * e + f * f + g * g) / t,
+        (b * c + e * f + f * h + g * k) / t,
+        (b * d + e * g + f * k + g * m) / t,
+        (c * c + f * f + h * h + k * k) / t,
+        (c * d + f * g + h * k + k * m) / t,
+        (d * d + g * g + k * k + m * m) / t,
+    )
+
+
+@scalar
+def entry(x: Any, i: int, j: int, scale: float) -> float:
+    """Entry j of matrix i, divided by a scale."""
+    return np.float64(x[i, j]) / scale
+
+
+@kernel(cost=40.0)
+def nearest_row(i: int, x: Any, out: Any) -> None:
+    """The rotation nearest to a matrix, by the largest eigenvector of Davenport's matrix."""
+    scale, total = 0.0, 0.0
+    for j in range(9):
+        scale = max(scale, abs(np.float64(x[i, j])))
+    if scale == 0.0:
+        for j in range(9):
+            out[i, j] = 1.0 if j % 4 == 0 else 0.0
+        return
+    for j in range(9):
+        total += entry(x, i, j, scale) * entry(x, i, j, scale)
+    x0, x4, x8 = entry(x, i, 0, scale), entry(x, i, 4, scale), entry(x, i, 8, scale)
+    s = math.sqrt(3.0 * total)
+    a, e, h, m = x0 + x4 + x8 + s, x0 - x4 - x8 + s, x4 - x0 - x8 + s, x8 - x0 - x4 + s
+    b, k = entry(x, i, 7, scale) - entry(x, i, 5, scale), entry(x, i, 7, scale) + entry(x, i, 5, scale)
+    c, g = entry(x, i, 2, scale) - entry(x, i, 6, scale), entry(x, i, 2, scale) + entry(x, i, 6, scale)
+    d, f = entry(x, i, 3, scale) - entry(x, i, 1, scale), entry(x, i, 3, scale) + entry(x, i, 1, scale)
+    for _ in range(SQUARINGS):
+        a, b, c, d, e, f, g, h, k, m = squared(a, b, c, d, e, f, g, h, k, m)
+        if a * a + e * e + h * h + m * m + 2.0 * (b * b + c * c + d * d + f * f + g * g + k * k) >= ENOUGH:
+            break
+    w, p, q, r = a, b, c, d
+    if e > max(a, h, m):
+        w, p, q, r = b, e, f, g
+    elif h > max(a, m):
+        w, p, q, r = c, f, h, k
+    elif m > a:
+        w, p, q, r = d, g, k, m
+    size = math.sqrt(w * w + p * p + q * q + r * r)
+    w, p, q, r = w / size, p / size, q / size, r / size
+    out[i, 0], out[i, 1], out[i, 2] = bent(1.0, 0.0, 0.0, p, q, r, 2.0 * w, 2.0)
+    out[i, 3], out[i, 4], out[i, 5] = bent(0.0, 1.0, 0.0, p, q, r, 2.0 * w, 2.0)
+    out[i, 6], out[i, 7], out[i, 8] = bent(0.0, 0.0, 1.0, p, q, r, 2.0 * w, 2.0)

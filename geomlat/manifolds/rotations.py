@@ -12,9 +12,13 @@ from typing import Any, NamedTuple
 
 import array_api_compat
 
+from geomlat.backends import is_host
 from geomlat.manifolds.vectors import direction, dot, length
 
 Array = Any
+
+SQUARINGS = 32
+"""Squarings at most of a matrix of which the largest eigenvector is wanted: 2^32 powers."""
 
 # The matrices hat(e_i), flattened.
 _GENERATORS = {
@@ -55,6 +59,16 @@ def beyond(xp: Any, a: Array, b: Array) -> Array:
     return xp.matmul(a, xp.matrix_transpose(b))
 
 
+def cross(xp: Any, a: Array, b: Array) -> Array:
+    """``a x b`` in space."""
+    return xp.matmul(hat(xp, a), b[..., None])[..., 0]
+
+
+def trace_of(xp: Any, a: Array) -> Array:
+    """The sum of the diagonal."""
+    return xp.sum(a * eye(xp, a.shape[-1], a), axis=(-2, -1))
+
+
 def radial_pull(xp: Any, u: Array, dr: Array) -> Array:
     """The cotangent of a matrix from that of its length; zero at zero."""
     f = flat(xp, u)
@@ -63,7 +77,7 @@ def radial_pull(xp: Any, u: Array, dr: Array) -> Array:
 
 def spin(xp: Any, p: Array, h: Array) -> Array:
     """The vector w with ``2 vee(p hat(w) + hat(w) p) = (tr p - p) w = h``, zero where that is singular to rounding."""
-    n, trace = p.shape[-1], xp.linalg.trace(p)
+    n, trace = p.shape[-1], trace_of(xp, p)
     if n == 2:
         usable = trace > 0
         return xp.where(usable[..., None], h / xp.where(usable, trace, xp.ones_like(trace))[..., None], 0 * h)
@@ -71,11 +85,35 @@ def spin(xp: Any, p: Array, h: Array) -> Array:
     scale = xp.max(xp.abs(flat(xp, g)), axis=-1)[..., None, None]
     g = g / xp.where(scale > 0, scale, xp.ones_like(scale))
     a, b, c = (g[..., i, :] for i in range(3))
-    minors = xp.stack([xp.linalg.cross(b, c), xp.linalg.cross(c, a), xp.linalg.cross(a, b)], axis=-2)
+    minors = xp.stack([cross(xp, b, c), cross(xp, c, a), cross(xp, a, b)], axis=-2)
     det = dot(xp, a, minors[..., 0, :])
     usable = det > 8 * float(xp.finfo(p.dtype).eps)
     det = xp.where(usable, det, xp.ones_like(det))[..., None] * xp.where(scale > 0, scale, xp.ones_like(scale))[..., 0]
     return xp.where(usable[..., None], xp.matmul(minors, h[..., None])[..., 0] / det, 0 * h)
+
+
+def nearest(xp: Any, a: Array) -> tuple[Array, Array]:
+    """The unit quaternion of the rotation nearest to a: the eigenvector of `form` to its largest eigenvalue.
+
+    The matrix, shifted to be positive, is squared until it has rank one: at most `SQUARINGS` times, and not after all
+    NumPy arrays have it. Where several rotations are nearest it is one of them, and anything for zero.
+    """
+    scale = xp.max(xp.abs(flat(xp, a)), axis=-1)[..., None, None]
+    a = xp.where(scale > 0, a / xp.where(scale > 0, scale, xp.ones_like(scale)), xp.ones_like(a))
+    corner, mixed, block = form(xp, a)
+    top = xp.concat([corner[..., None], mixed], axis=-1)[..., None, :]
+    m = xp.concat([top, xp.concat([mixed[..., None], block], axis=-1)], axis=-2)
+    one = eye(xp, m.shape[-1], a)
+    m = m + xp.sqrt(a.shape[-1] * xp.sum(a * a, axis=(-2, -1)))[..., None, None] * one
+    enough = 1 - 8 * float(xp.finfo(a.dtype).eps)
+    for _ in range(SQUARINGS):
+        m = xp.matmul(m, m)
+        m = m / trace_of(xp, m)[..., None, None]
+        if is_host(m) and (xp.sum(m * m, axis=(-2, -1)) >= enough).all():
+            break
+    q = xp.matmul(m, _largest(xp, xp.sum(m * one, axis=-1))[..., None])[..., 0]
+    q = direction(xp, q, length(xp, q))
+    return q[..., 0], q[..., 1:]
 
 
 def turned(xp: Any, w: Array, p: Array) -> Array:
@@ -97,7 +135,7 @@ def form(xp: Any, a: Array) -> tuple[Array, Array, Array]:
     Davenport's matrix ``[[tr a, v], [v, a + a^T - tr a]]``, ``v = 2 vee(a)``; in the plane the block is ``-tr a``.
     """
     n = a.shape[-1]
-    trace = xp.linalg.trace(a)
+    trace = trace_of(xp, a)
     if n == 2:
         return trace, 2 * vee(xp, a), -trace[..., None, None]
     return trace, 2 * vee(xp, a), a + xp.matrix_transpose(a) - trace[..., None, None] * eye(xp, 3, a)
@@ -127,7 +165,7 @@ def relative(xp: Any, x: Array, y: Array) -> Turn:
     mixed = vee(xp, across(xp, x + y, y - x))
     near, shift = trace >= 0, 4 - x.shape[-1]
     block = block + shift * eye(xp, block.shape[-1], x)
-    pick = _largest(xp, xp.linalg.diagonal(block))
+    pick = _largest(xp, xp.sum(block * eye(xp, block.shape[-1], x), axis=-1))
     head = xp.where(near, shift + trace, dot(xp, mixed, pick))
     tail = xp.where(near[..., None], mixed, xp.matmul(block, pick[..., None])[..., 0])
     size = length(xp, xp.concat([head[..., None], tail], axis=-1))

@@ -12,17 +12,18 @@ from geomlat.backends import Kernel, namespace, rows
 from geomlat.grad import sum_to
 from geomlat.manifolds.base import Array, Manifold, Pull, constant, draw
 from geomlat.manifolds.radial import dlog_sinc, log_sinc, sinc
-from geomlat.manifolds.rotation_rows import angle_row, angles_row, carry_row, rotate_row, velocity_row
+from geomlat.manifolds.rotation_rows import angle_row, angles_row, carry_row, nearest_row, rotate_row, velocity_row
 from geomlat.manifolds.rotations import (
     across,
     angle,
     beyond,
+    cross,
     eye,
     flat,
-    form,
     half,
     half_pull,
     hat,
+    nearest,
     radial_pull,
     relative,
     relative_pull,
@@ -225,11 +226,10 @@ class SpecialOrthogonal(Manifold):
 
         One of them where there are several: the two smaller singular values cancel, det x < 0; the origin for zero.
         """
+        if self.n == 3 and compiled(x):
+            return self._rows(nearest_row, x, out=None)
         xp, x = self._points(x)
-        corner, mixed, block = form(xp, x)
-        top = xp.concat([corner[..., None], mixed], axis=-1)[..., None, :]
-        q = xp.linalg.eigh(xp.concat([top, xp.concat([mixed[..., None], block], axis=-1)], axis=-2))[1][..., -1]
-        y = eye(xp, self.n, x) + turned(xp, q[..., 0], q[..., 1:])
+        y = eye(xp, self.n, x) + turned(xp, *nearest(xp, x))
         return xp.where(xp.all(x == 0, axis=(-2, -1), keepdims=True), self.origin(like=x), y)
 
     def project_vjp(self, x: Array, /) -> tuple[Array, Pull]:
@@ -359,7 +359,10 @@ class SpecialOrthogonal(Manifold):
         xp, x = self._points(x)
         gap = xp.max(xp.abs(flat(xp, across(xp, x, x) - eye(xp, self.n, x))), axis=-1)
         atol = 100 * float(xp.finfo(x.dtype).eps) if atol is None else atol
-        return (gap <= atol) & (xp.linalg.det(x) > 0)
+        volume = x[..., 0, 0] * x[..., 1, 1] - x[..., 0, 1] * x[..., 1, 0]
+        if self.n == 3:
+            volume = dot(xp, x[..., 2, :], cross(xp, x[..., 0, :], x[..., 1, :]))
+        return (gap <= atol) & (volume > 0)
 
     def origin(self, shape: tuple[int, ...] = (), *, like: Array | None = None) -> Array:
         """The unit matrix."""

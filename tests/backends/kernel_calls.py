@@ -82,6 +82,7 @@ def _rotations() -> None:
     y[0] = x[0]
     u = so.log(x, y)
     so.exp(x, u)
+    so.project(x + 0.5 * y)
     so.dist(x, y)
     so.transport(x, y, u)
     so.pairwise_dist(x, y)

@@ -122,7 +122,6 @@ ORTHOGONAL = [
     ("d = d + across(xp, n, d)", "d = d - across(xp, n, d)"),
     ("dg = d + beyond(xp, d, n)", "dg = d"),
     ("+ beyond(xp, dv, first + xp.matmul(first, n))", "+ beyond(xp, dv, first)"),
-    ("[..., -1]\n        y", "[..., 0]\n        y"),
     ("2 * vee(xp, across(xp, y, dy))", "vee(xp, across(xp, y, dy))"),
     ("dx = beyond(xp, dv, s) + beyond(xp, u, ds)", "dx = beyond(xp, dv, s) - beyond(xp, u, ds)"),
     ("dc = (dp - (w * dw", "dc = (dp + (w * dw"),
@@ -148,7 +147,9 @@ ROTATIONS = [
     ("(dw - (w * dw + dot(xp, p, dp)) / size)", "(dw + (w * dw + dot(xp, p, dp)) / size)"),
     ("size = xp.sqrt(2 + 2 * turn.w)", "size = xp.sqrt(2 + turn.w)"),
     ("g = trace[..., None, None] * eye(xp, 3, p) - (p", "g = trace[..., None, None] * eye(xp, 3, p) + (p"),
-    ("xp.linalg.cross(c, a)", "xp.linalg.cross(a, c)"),
+    ("cross(xp, c, a)", "cross(xp, a, c)"),
+    ("for _ in range(SQUARINGS)", "for _ in range(2)"),
+    ("return trace, 2 * vee(xp, a), a + xp", "return trace, 2 * vee(xp, a), a - xp"),
     ("xp.matmul(minors, h[..., None])[..., 0] / det", "xp.matmul(minors, h[..., None])[..., 0]"),
 ]
 
