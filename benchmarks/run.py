@@ -8,6 +8,7 @@ import statistics
 from dataclasses import asdict
 from pathlib import Path
 
+import geometry
 import importing
 import vmf_mixture
 import von_mises_fisher as vmf
@@ -20,6 +21,9 @@ GROUPS = {
     "implicit": vmf.implicit_gradient,
     "mixtures": vmf_mixture.mixtures,
     "import": importing.import_time,
+    "geometry": geometry.operations,
+    "pairwise": geometry.pairwise,
+    "one point": geometry.one_point,
 }
 HEAD = """# Benchmarks
 
