@@ -18,6 +18,7 @@ from geomlat.distributions.kl import (
     register_kl,
 )
 from geomlat.distributions.log_normal import LogNormal
+from geomlat.distributions.mixture import Mixture
 from geomlat.distributions.normal import Normal
 from geomlat.distributions.power_spherical import PowerSpherical
 from geomlat.distributions.product import ProductDistribution, factor_kl, factor_kl_vjp
@@ -33,6 +34,7 @@ __all__ = [
     "Gamma",
     "KLEstimate",
     "LogNormal",
+    "Mixture",
     "Normal",
     "PowerSpherical",
     "ProductDistribution",

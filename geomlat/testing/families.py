@@ -61,10 +61,12 @@ def score_has_mean_zero(e: Example) -> None:
 def draws_move_with_the_level(e: Example) -> None:
     """``q(y) dy/dtheta = -dF/dtheta`` along the chart: a draw keeps its level of the distribution function F.
 
-    For the parameters in ``level``; the right side is an integral of the score over the shorter tail.
+    For the parameters in ``level``, but those of laws inside the law (a draw of a mixture keeps the level of its
+    component); the right side is an integral of the score over the shorter tail.
     """
     q, chart = e.q, e.chart
-    if not e.level or not isinstance(chart, Chart):
+    moving = [name for name in e.level if "." not in name]
+    if not moving or not isinstance(chart, Chart):
         return
     for seed in range(3):
         z, pull = q.rsample_vjp(q.draw(rng=seed))
@@ -77,7 +79,7 @@ def draws_move_with_the_level(e: Example) -> None:
         tail = flat(q, tuple(pull_density(np.exp(log_q + log_weight))[1:]))
         density = np.exp(q.log_prob(z) + chart.place(q, y)[1])
         for name, dy, df in zip(names(q), moved, tail, strict=True):
-            if name in e.level:
+            if name in moving:
                 shape = dy.shape[: density.ndim] + (1,) * (dy.ndim - density.ndim)
                 sign = np.where(left, -1.0, 1.0).reshape(shape)
                 expected = sign * df / density.reshape(shape)

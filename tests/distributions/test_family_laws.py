@@ -10,6 +10,7 @@ from geomlat.distributions import (
     Beta,
     Gamma,
     LogNormal,
+    Mixture,
     Normal,
     PowerSpherical,
     SphericalCauchy,
@@ -45,7 +46,21 @@ def wrapped(manifold, full):
     return WrappedNormal(manifold, loc, np.tril(scale) if full else scale, full=full)
 
 
+LOGITS = GEN.normal(0, 1, (3, 2))
+PAIR = GEN.normal(0, 2, (3, 2, 1))
+SPREAD = GEN.uniform(0.4, 1.5, (3, 2, 1))
+TWO = unit_rows(GEN, 3, 2, 3)
 EXAMPLES = {
+    "Mixture-Normal": Example(Mixture(LOGITS, Normal(PAIR, SPREAD)), LINE),
+    "Mixture-VonMises": Example(Mixture(LOGITS, VonMises(PAIR, 3 * SPREAD)), CIRCLE, ("components.kappa",)),
+    "Mixture-Gamma": Example(Mixture(LOGITS, Gamma(5 * SPREAD, SPREAD)), POSITIVE, ("components.shape",)),
+    "Mixture-VonMisesFisher": Example(
+        Mixture(LOGITS, VonMisesFisher(TWO, 5 * SPREAD[..., 0])), GLOBE, (), ("components.mu",)
+    ),
+    "Mixture-Mixture": Example(
+        Mixture(LOGITS, Mixture(np.stack([LOGITS, -LOGITS], 1), Normal(np.stack([PAIR, -PAIR], 1), SPREAD[:, None]))),
+        LINE,
+    ),
     "Normal": Example(Normal(LOC, SCALE), LINE, others=(Normal(OTHER, WIDTH),)),
     "LogNormal": Example(LogNormal(LOC, SCALE), POSITIVE, others=(LogNormal(OTHER, WIDTH),)),
     "VonMises": Example(

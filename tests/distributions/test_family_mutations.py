@@ -1,5 +1,6 @@
 """The laws of families can fail: each wrong formula below, put into the source of a family, breaks one of them."""
 
+import dataclasses
 import inspect
 import sys
 import types
@@ -17,6 +18,7 @@ from geomlat.distributions import (
     gamma,
     kl,
     log_normal,
+    mixture,
     normal,
     power_spherical,
     spherical_cauchy,
@@ -24,7 +26,6 @@ from geomlat.distributions import (
     von_mises_fisher,
 )
 from geomlat.testing import FAMILY_LAWS, SAMPLING_LAWS, Example, LawError
-from geomlat.testing.structure import arrays
 
 MUTANTS = {
     ("Normal", normal): [
@@ -102,6 +103,17 @@ MUTANTS = {
         ("log_gamma_scalar(q, words, i, PURPOSE_OTHER_GAMMA)", "log_gamma_scalar(q, words, i, PURPOSE_GAMMA)"),
         ("+ math.log(gamma_centre(p)", "- math.log(gamma_centre(p)"),
     ],
+    ("Mixture-Normal", mixture): [
+        ("self.logits - _log_sum_exp(self.logits)[..., None]", "self.logits"),
+        ("self.logits.shape[-1]\n        full", "1\n        full"),
+        ('.child("component").at(first.offset)', '.child("component")'),
+        ("share - xp.exp(self.log_weights())", "share"),
+        ("pull_density(dl * share)", "pull_density(dl + 0 * share)"),
+        ("hot - xp.exp(self.log_weights())", "hot"),
+        ("xp.expand_dims(dz, axis=self._axis) * self._over_event(hot)", "xp.expand_dims(dz, axis=self._axis)"),
+        ("xp.cumulative_sum(weights", "xp.cumulative_sum(weights[..., ::-1]"),
+        ("return value + self.log_weights(), pull", "return value, pull"),
+    ],
     ("SphericalCauchy-4", spherical_cauchy): [
         ("(m - 1.0) * logs", "m * logs"),
         ("(-2.0 * dl * rho / distance)", "(2.0 * dl * rho / distance)"),
@@ -170,7 +182,7 @@ def law_broken(name, module):
 
     def moved(q):
         family = families.get(type(q).__name__, type(q))
-        return family(*arrays(q)) if arrays(q) else q
+        return family(*(getattr(q, f.name) for f in dataclasses.fields(q)))
 
     q, others = moved(e.q), [moved(p) for p in e.others]
     example = Example(q, e.chart, e.level, e.unit, tuple(p for p in others if kl.has_closed_form(q, p)))

@@ -1,0 +1,110 @@
+"""Mixtures: responsibilities, weights of zero, expectation-maximisation, Monte Carlo divergences, errors."""
+
+import math
+
+import numpy as np
+import pytest
+from vmf_quadrature import unit_rows
+
+from geomlat.distributions import Beta, Gamma, Mixture, Normal, PowerSpherical, VonMises, VonMisesFisher, kl_estimate
+
+LOC = np.array([[-3.0], [0.0], [4.0]])
+SCALE = np.array([[0.5], [1.0], [0.8]])
+LOGITS = np.log(np.array([0.2, 0.5, 0.3]))
+
+
+def test_density_is_the_weighted_sum():
+    q = Mixture(LOGITS + 7, Normal(LOC, SCALE))
+    x = np.linspace(-5, 6, 30)[:, None]
+    each = np.exp([Normal(LOC[k], SCALE[k]).log_prob(x) for k in range(3)]).T * np.exp(LOGITS)
+    np.testing.assert_allclose(q.log_prob(x), np.log(each.sum(1)), rtol=1e-13)
+    np.testing.assert_allclose(q.responsibilities(x), each / each.sum(1, keepdims=True), rtol=1e-12)
+    far = q.responsibilities(np.array([[1e3], [-1e3]]))
+    np.testing.assert_allclose(far, [[0, 1, 0], [0, 1, 0]], atol=1e-12)
+    np.testing.assert_allclose(np.exp(q.log_weights()), np.exp(LOGITS), rtol=1e-14)
+
+
+def test_weight_zero_and_density_zero():
+    q = Mixture(np.array([0.0, -math.inf]), Gamma(np.array([[2.0], [3.0]]), 1.0))
+    x = np.array([[1.5], [-1.0]])
+    value, pull = q.log_prob_vjp(x)
+    np.testing.assert_allclose(value, [float(Gamma(np.array([2.0]), 1.0).log_prob(x[0])), -math.inf])
+    dx, dlogits, (dshape, drate) = pull(np.ones(2))
+    assert all(np.all(np.isfinite(g)) for g in (dx, dlogits, dshape, drate))
+    assert not dx[1].any()
+    assert not dlogits.any()
+    assert dshape[1] == 0
+    assert np.array_equal(q.responsibilities(x), [[1, 0], [0, 0]])
+    assert np.all(q.draw(500, rng=0).choice == 0)
+
+
+def test_batches_of_logits_and_components_fit_together():
+    gen = np.random.default_rng(0)
+    for logits, batch in (((3,), (3,)), ((4, 3), (3,)), ((3,), (4, 3)), ((1, 3), (4, 3)), ((2, 1, 3), (4, 3))):
+        q = Mixture(gen.normal(size=logits), Normal(gen.normal(size=(*batch, 2)), 1.0))
+        full = np.broadcast_shapes(logits[:-1], batch[:-1])
+        assert q.batch_shape == full
+        assert q.sample((5,), rng=1).shape == (5, *full, 2)
+        assert q.log_prob(np.zeros(2)).shape == full
+
+
+@pytest.mark.parametrize(
+    ("components", "start"),
+    [
+        (Normal(LOC, SCALE), Normal(LOC + 0.7, 2.0 * SCALE)),
+        (Gamma(np.array([[2.0], [30.0], [300.0]]), 2.0), Gamma(np.array([[3.0], [20.0], [200.0]]), 2.0)),
+        (
+            Beta(np.array([[2.0], [30.0], [300.0]]), np.array([[20.0], [30.0], [30.0]])),
+            Beta(np.array([[3.0], [20.0], [200.0]]), 20.0),
+        ),
+        (VonMises(np.array([[-2.0], [0.0], [2.0]]), 20.0), VonMises(np.array([[-1.5], [0.3], [2.5]]), 5.0)),
+        (VonMisesFisher(np.eye(3), np.array([20.0, 40.0, 60.0])), None),
+        (PowerSpherical(np.eye(3), np.array([20.0, 40.0, 60.0])), None),
+    ],
+)
+def test_em_finds_the_components(components, start):
+    """It climbs, and ends where the score of the logits and of the components vanishes, near the truth."""
+    truth = Mixture(LOGITS, components)
+    x = truth.sample(3000, rng=5)
+    start = (
+        type(components)(unit_rows(np.random.default_rng(1), 3, 3) * 0.2 + np.eye(3), 10.0) if start is None else start
+    )
+    if start is not None and hasattr(start, "mu"):
+        start = type(start)(start.mu / np.linalg.norm(start.mu, axis=-1, keepdims=True), 10.0)
+    found = Mixture(np.zeros(3), start).em(x, steps=300, tolerance=1e-13)
+    assert found.log_prob(x).mean() >= truth.log_prob(x).mean()
+    np.testing.assert_allclose(np.exp(found.log_weights()), np.exp(LOGITS), atol=0.05)
+    _, dlogits, _ = found.log_prob_vjp(x)[1](np.full(len(x), 1 / len(x)))
+    np.testing.assert_allclose(dlogits, 0, atol=1e-6)
+    weighted = Mixture(np.zeros(3), start).em(x[:400], np.arange(400.0) % 3, steps=20)
+    repeated = Mixture(np.zeros(3), start).em(np.repeat(x[:400], np.arange(400) % 3, axis=0), steps=20)
+    np.testing.assert_allclose(weighted.log_prob(x), repeated.log_prob(x), rtol=1e-6)
+
+
+def test_divergence_by_monte_carlo():
+    q, p = Mixture(LOGITS, Normal(LOC, SCALE)), Normal(np.array([0.5]), 3.0)
+    estimate = kl_estimate(q, p, draws=20_000, rng=3)
+    x = np.linspace(-12, 12, 20_001)[:, None]
+    log_q = q.log_prob(x)
+    exact = np.sum(np.exp(log_q) * (log_q - p.log_prob(x))) * (x[1, 0] - x[0, 0])
+    assert abs(float(estimate.value) - exact) < 4 * float(estimate.error)
+
+
+def test_errors():
+    components = Normal(LOC, SCALE)
+    for logits in (np.zeros(2), np.zeros((2, 4)), np.zeros(())):
+        with pytest.raises(ValueError, match=r"Mixture needs logits \(\.\.\., K\)"):
+            Mixture(logits, components)
+    for bad in (math.nan, math.inf):
+        with pytest.raises(ValueError, match="logits must be finite or -inf"):
+            Mixture(np.array([0.0, bad, 0.0]), components)
+    q = Mixture(LOGITS, components)
+    z, pull = q.rsample_vjp(q.draw(4, rng=0))
+    with pytest.raises(ValueError, match=r"advantage=\.\.\.\), the loss of each draw, of shape \(4,\)"):
+        pull(z)
+    with pytest.raises(ValueError, match="takes one mixture"):
+        Mixture(np.zeros((2, 3)), components).em(z)
+    dlogits, dcomponents = pull(None, advantage=np.ones(4))
+    assert dlogits.shape == (3,)
+    assert dcomponents == (None, None)
+    assert q.log_prob_vjp(z)[1](None) == (None, None, None)
