@@ -5,9 +5,11 @@ from __future__ import annotations
 from geomlat.flows.autoregressive import Autoregressive
 from geomlat.flows.circular import CircularSpline, Moebius
 from geomlat.flows.coupling import AdditiveCoupling, AffineCoupling, Coupling
+from geomlat.flows.dequantized import DequantizedDensity
 from geomlat.flows.flow import Flow, coupling_flow
 from geomlat.flows.linear import ActNorm, InvertibleLinear, Permutation
 from geomlat.flows.spline import RationalQuadratic, SplineCoupling
+from geomlat.flows.tangent import TangentFlow
 from geomlat.flows.transform import Chain, Inverse, Transform
 
 __all__ = [
@@ -18,6 +20,7 @@ __all__ = [
     "Chain",
     "CircularSpline",
     "Coupling",
+    "DequantizedDensity",
     "Flow",
     "Inverse",
     "InvertibleLinear",
@@ -25,6 +28,7 @@ __all__ = [
     "Permutation",
     "RationalQuadratic",
     "SplineCoupling",
+    "TangentFlow",
     "Transform",
     "coupling_flow",
 ]

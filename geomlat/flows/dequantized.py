@@ -1,0 +1,190 @@
+"""Densities on the sphere from a flow in the ambient space, its points carried to the sphere along rays.
+
+With an ambient density p on R^m, m = n + 1, the direction y of its points has with respect to the surface measure
+
+    log p(y) = log of the integral over t of p(e^t y) e^{m t}
+
+and a dequantiser q(t | y), a normal law of t = log r, bounds it from below by E_q[log p(e^t y) + m t - log q(t | y)].
+Brofos, Brubaker, Lederman (2021), "Manifold density estimation via generalized dequantization".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from geomlat.backends import namespace
+from geomlat.flows.flow import Flow, coupling_flow
+from geomlat.grad import Params
+from geomlat.manifolds import Manifold, Sphere
+from geomlat.nn import MLP
+from geomlat.random import normal, stream
+from geomlat.train.trainable import Trainable, finite, shaped
+
+Array = Any
+HALF_LOG_TAU = 0.5 * math.log(2.0 * math.pi)
+LOCATIONS = ("free", "softplus")
+_BLOCK = 1 << 16
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class DequantizedDensity(Trainable):
+    """A density on ``Sphere(n)``: an ambient coupling flow and a log-normal dequantiser of the radius.
+
+    Parameters
+    ----------
+    manifold
+        The sphere.
+    blocks, hidden, kind, activation
+        Of the ambient flow, as in `geomlat.flows.coupling_flow`.
+    dequantizer
+        Hidden widths of the network of the dequantiser's location and scale.
+    location
+        ``"free"``: any median radius; ``"softplus"``: a location of at least 0, so a median of at least 1, as in the
+        published code.
+    draws
+        Radii per point and step. One is the evidence bound; more the importance-weighted bound, which is tighter.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For another manifold, an unknown location or no draw.
+    """
+
+    manifold: Manifold
+    blocks: int = 6
+    hidden: Sequence[int] = (32, 32)
+    kind: str = "affine"
+    activation: str = "tanh"
+    dequantizer: Sequence[int] = (32,)
+    location: str = "free"
+    draws: int = 1
+    flow: Flow = field(init=False, repr=False)
+    network: MLP = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.manifold, Sphere):
+            msg = f"DequantizedDensity lives on a Sphere, got {self.manifold!r}"
+            raise TypeError(msg)
+        if self.location not in LOCATIONS or self.draws < 1:
+            msg = f"location is one of {', '.join(LOCATIONS)} and draws at least 1, got {self.location!r}, {self.draws}"
+            raise ValueError(msg)
+        flow = coupling_flow(self.n_features, self.blocks, self.hidden, kind=self.kind, activation=self.activation)
+        object.__setattr__(self, "hidden", tuple(self.hidden))
+        object.__setattr__(self, "dequantizer", tuple(self.dequantizer))
+        object.__setattr__(self, "flow", flow)
+        object.__setattr__(self, "network", MLP((self.n_features, *self.dequantizer, 2), self.activation))
+
+    @property
+    def n_features(self) -> int:
+        """Ambient coordinates of a point."""
+        return self.manifold.dim + 1
+
+    def loss_vjp(
+        self, theta: Array, y: Array, noise: Any, *, beta: float = 1.0
+    ) -> tuple[Array, Callable[[Params], None]]:
+        """The batch mean of the negative bound, and ``pull(g)``; ``noise`` is a stream or what `draw` returned."""
+        p, n = self.view(theta), y.shape[0]
+        eps = noise if hasattr(noise, "shape") else self.draw(theta, y, rng=noise)
+        weights, pull_weights = self._log_weights_vjp(p, y, eps)
+        xp = namespace(weights)
+        top = xp.max(weights, axis=0)
+        share = xp.exp(weights - top)
+        total = xp.sum(share, axis=0)
+
+        def pull(g: Params) -> None:
+            pull_weights(share / (total * -n), g)
+
+        return -xp.mean(top + xp.log(total / self.draws)), pull
+
+    def draw(self, theta: Array, y: Array, *, rng: Any) -> Array:
+        """The noise of a step, ``(draws, rows)``."""
+        return normal((self.draws, y.shape[0]), rng=rng, dtype=np.dtype(theta.dtype), xp=namespace(theta))
+
+    def report(self, theta: Array, y: Array, noise: Any) -> dict[str, Array]:
+        """The batch mean of the negative bound as ``loss``, in nats."""
+        return {"loss": self.loss_vjp(theta, y, noise)[0]}
+
+    def check(self, X: Array) -> None:
+        """Raise ValueError if a row of ``X`` is not a unit vector."""
+        xp = namespace(X)
+        if not bool(xp.all(xp.abs(xp.sum(X * X, axis=-1) - 1.0) < 1e-3)):
+            msg = "X holds rows that are not unit vectors; project them with Sphere(n).project"
+            raise ValueError(msg)
+
+    def log_prob(self, X: Array, *, nodes: int = 160) -> Array:
+        """The exact log-density with respect to the surface measure, by ``nodes`` points of the radial integral.
+
+        The trapezoidal rule in the dequantiser's quantile scale, 9 of its standard deviations to each side.
+        """
+        theta, X = self.vector(), self._points(X)
+        p, xp = self.view(theta), namespace(X)
+        found, rows = [], max(1, _BLOCK // nodes)
+        grid = np.linspace(-9.0, 9.0, nodes)
+        for start in range(0, X.shape[0], rows):
+            y = X[start : start + rows]
+            eps = xp.asarray(np.repeat(grid[:, None], y.shape[0], axis=1), dtype=y.dtype)
+            # At the draw eps the log-weight is log p(t, y) - log q(t), and dt = q(t) dt / q(t) cancels q again.
+            weights = self._log_weights_vjp(p, y, eps)[0] - 0.5 * eps * eps - HALF_LOG_TAU
+            top = xp.max(weights, axis=0)
+            found.append(top + xp.log(xp.sum(xp.exp(weights - top), axis=0) * (grid[1] - grid[0])))
+        return xp.concat(found, axis=0)
+
+    def log_prob_estimate(self, X: Array, *, samples: int = 50, rng: Any) -> Array:
+        """The importance-sampled log-density, which is low by about half the variance of its weights' mean."""
+        theta, X = self.vector(), self._points(X)
+        xp = namespace(X)
+        eps = normal((samples, X.shape[0]), rng=rng, dtype=np.dtype(X.dtype), xp=xp)
+        weights = self._log_weights_vjp(self.view(theta), X, eps)[0]
+        top = xp.max(weights, axis=0)
+        return top + xp.log(xp.mean(xp.exp(weights - top), axis=0))
+
+    def score_samples(self, X: Array) -> Array:
+        """`log_prob`, by the name scikit-learn gives it."""
+        return self.log_prob(X)
+
+    def sample(self, n: int = 1, *, rng: Any) -> Array:
+        """``n`` points ``(n, ambient)``: those of the ambient flow, projected."""
+        return self.manifold.project(self.flow_points(n, rng=rng))
+
+    def flow_points(self, n: int, *, rng: Any) -> Array:
+        """``n`` points of the ambient flow, not projected."""
+        theta = self.vector()
+        z = self.flow.base_like(theta).sample((n,), rng=stream(rng))
+        return self.flow.chain.forward(self.view(theta), z)[0]
+
+    def _log_weights_vjp(self, p: Params, y: Array, eps: Array) -> tuple[Array, Callable[[Array, Params], None]]:
+        """``log p(e^t y) + m t - log q(t | y)`` at ``t = loc + scale eps``, ``(draws, rows)``, and ``pull(dl, g)``."""
+        xp, m = namespace(y), self.n_features
+        h, pull_network = self.network.vjp(p, y)
+        loc, slope_loc = _softplus(h[:, 0]) if self.location == "softplus" else (h[:, 0], xp.ones_like(h[:, 0]))
+        scale, slope = _softplus(h[:, 1])
+        t = loc + scale * eps
+        x = xp.exp(t)[..., None] * y
+        log_ambient, pull_flow = self.flow.log_density_vjp(p, xp.reshape(x, (-1, m)))
+        value = xp.reshape(log_ambient, t.shape) + m * t + 0.5 * eps * eps + HALF_LOG_TAU + xp.log(scale)
+
+        def pull(dl: Array, g: Params) -> None:
+            dx, _ = pull_flow(xp.reshape(dl, (-1,)), g)
+            dt = xp.sum(xp.reshape(dx, x.shape) * x, axis=-1) + m * dl
+            dloc = xp.sum(dt, axis=0) * slope_loc
+            dscale = xp.sum(dt * eps + dl / scale, axis=0) * slope
+            pull_network(xp.stack((dloc, dscale), axis=-1), g, inputs=False)
+
+        return value, pull
+
+    def _points(self, X: Array) -> Array:
+        X = finite("X", shaped("X", X, self.n_features))
+        self.check(X)
+        return namespace(X).astype(X, self.vector().dtype, copy=False)
+
+
+def _softplus(x: Array) -> tuple[Array, Array]:
+    """``log(1 + e^x)`` and its derivative."""
+    xp = namespace(x)
+    e = xp.exp(-xp.abs(x))
+    return xp.maximum(x, xp.zeros_like(x)) + xp.log1p(e), xp.where(x >= 0, xp.ones_like(e), e) / (1 + e)

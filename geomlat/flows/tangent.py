@@ -1,0 +1,174 @@
+"""Densities on a manifold from flows in tangent spaces, carried there by the exponential map.
+
+    p(y) = sum_k w_k sum over u with exp(b_k, u) = y of p_k(c(u)) / |det d exp(b_k, u)|
+
+with c(u) the coordinates of u in the orthonormal frame at the base b_k. One base is a chart, several are an atlas.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from geomlat.backends import namespace
+from geomlat.flows.flow import Flow, coupling_flow
+from geomlat.grad import Params
+from geomlat.manifolds import Manifold, Sphere
+from geomlat.nn.initialisers import zeros
+from geomlat.nn.layer import Initialiser
+from geomlat.random import stream, uniform
+from geomlat.train.trainable import Trainable, finite, shaped
+
+Array = Any
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TangentFlow(Trainable):
+    """A density on a manifold whose points are vectors: a coupling flow in the tangent space at each base.
+
+    Parameters
+    ----------
+    manifold
+        With one ambient axis, and injectivity radius pi (spheres) or without bound (hyperbolic and flat space).
+    base
+        One point ``(ambient,)`` or an atlas ``(charts, ambient)``.
+    blocks, hidden, kind, activation
+        Of each flow, as in `geomlat.flows.coupling_flow`.
+    windings
+        Geodesics counted on a sphere beyond the shortest one, in either direction; 0 counts only points nearer than
+        the cut locus, so that what a flow puts beyond it is lost and the density integrates to less than 1.
+
+    Raises
+    ------
+    ValueError
+        If a base is not on the manifold, or the number of windings is negative.
+    """
+
+    manifold: Manifold
+    base: Any
+    blocks: int = 6
+    hidden: Sequence[int] = (32, 32)
+    kind: str = "affine"
+    activation: str = "tanh"
+    windings: int = 1
+    flows: tuple[Flow, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        base = np.atleast_2d(np.asarray(self.base, dtype=np.float64))
+        if base.shape[1:] != tuple(self.manifold.ambient_shape) or not bool(np.all(self.manifold.contains(base))):
+            msg = f"base holds points of {self.manifold!r}, shape (charts, {self.manifold.ambient_shape[0]})"
+            raise ValueError(msg)
+        if self.windings < 0:
+            msg = f"windings is at least 0, got {self.windings}"
+            raise ValueError(msg)
+        made = tuple(
+            coupling_flow(self.manifold.dim, self.blocks, self.hidden, kind=self.kind, activation=self.activation)
+            for _ in base
+        )
+        object.__setattr__(self, "base", base)
+        object.__setattr__(self, "hidden", tuple(self.hidden))
+        object.__setattr__(self, "flows", made)
+
+    def parameters(self) -> dict[str, tuple[tuple[int, ...], Initialiser]]:
+        """``logits`` of the weights of the charts."""
+        return {"logits": ((len(self.base),), zeros)}
+
+    @property
+    def n_features(self) -> int:
+        """Ambient coordinates of a point."""
+        return int(self.manifold.ambient_shape[0])
+
+    def log_density_vjp(self, p: Params, y: Array) -> tuple[Array, Callable[[Array, Params], None]]:
+        """``log p(y)`` of points ``(rows, ambient)``, and ``pull(dl, g)`` to the parameters."""
+        xp = namespace(y, p.vector)
+        logits = p.of(self)[0]
+        log_weights = logits - xp.max(logits)
+        log_weights = log_weights - xp.log(xp.sum(xp.exp(log_weights)))
+        terms, pulls, charts = [], [], []
+        for k, flow in enumerate(self.flows):
+            for c, volume in self._preimages(xp, y, k):
+                l, pull_flow = flow.log_density_vjp(p, c)
+                terms.append(l - volume + log_weights[k])
+                pulls.append(pull_flow)
+                charts.append(k)
+        joint = xp.stack(terms, axis=-1)
+        top = xp.max(joint, axis=-1, keepdims=True)
+        share = xp.exp(joint - top)
+        total = xp.sum(share, axis=-1, keepdims=True)
+
+        def pull(dl: Array, g: Params) -> None:
+            djoint = dl[:, None] * share / total
+            dlogits = g.of(self)[0]
+            dlogits -= xp.exp(log_weights) * xp.sum(dl)
+            for j, (k, pull_flow) in enumerate(zip(charts, pulls, strict=True)):
+                dlogits[k] += xp.sum(djoint[:, j])
+                pull_flow(djoint[:, j], g)
+
+        return (top + xp.log(total))[:, 0], pull
+
+    def _preimages(self, xp: Any, y: Array, k: int) -> list[tuple[Array, Array]]:
+        """The coordinates of the tangents at base k that reach y, with the log-volume of the exponential map there."""
+        base = xp.asarray(self.base[k], dtype=y.dtype)
+        u = self.manifold.log(base, y)
+        c, volume = self.manifold.to_coordinates(base, u), self.manifold.logdet_exp(base, u)
+        found = [(c, volume)]
+        if not isinstance(self.manifold, Sphere):
+            return found
+        r = xp.maximum(self.manifold.norm(base, u), xp.full_like(volume, 1e-30))
+        for turn in [t for j in range(1, self.windings + 1) for t in (-j, j)]:
+            ratio = (r + 2.0 * math.pi * turn) / r
+            found.append((ratio[:, None] * c, volume - (self.manifold.dim - 1) * xp.log(xp.abs(ratio))))
+        return found
+
+    def loss_vjp(
+        self, theta: Array, y: Array, noise: Any, *, beta: float = 1.0
+    ) -> tuple[Array, Callable[[Params], None]]:
+        """The batch mean of ``-log p(y)``, and ``pull(g)``."""
+        l, pull_density = self.log_density_vjp(self.view(theta), y)
+        xp = namespace(l)
+
+        def pull(g: Params) -> None:
+            pull_density(xp.full_like(l, -1.0 / y.shape[0]), g)
+
+        return -xp.mean(l), pull
+
+    def report(self, theta: Array, y: Array, noise: Any) -> dict[str, Array]:
+        """The batch mean of ``-log p(y)`` as ``loss``, in nats."""
+        return {"loss": self.loss_vjp(theta, y, noise)[0]}
+
+    def check(self, X: Array) -> None:
+        """Raise ValueError if a row of ``X`` is not on the manifold."""
+        xp = namespace(X)
+        if not bool(xp.all(xp.max(xp.abs(self.manifold.project(X) - X), axis=-1) < 1e-3)):
+            msg = f"X holds rows that are not on {self.manifold!r}; project them first"
+            raise ValueError(msg)
+
+    def log_prob(self, X: Array) -> Array:
+        """The log-density of each row of ``X`` with respect to the Riemannian measure, by the fitted parameters."""
+        theta, X = self.vector(), finite("X", shaped("X", X, self.n_features))
+        self.check(X)
+        return self.log_density_vjp(self.view(theta), namespace(X).astype(X, theta.dtype, copy=False))[0]
+
+    def score_samples(self, X: Array) -> Array:
+        """`log_prob`, by the name scikit-learn gives it."""
+        return self.log_prob(X)
+
+    def sample(self, n: int = 1, *, rng: Any) -> Array:
+        """``n`` points ``(n, ambient)``, those of a chart by its weight."""
+        theta, first = self.vector(), stream(rng)
+        p, xp = self.view(theta), namespace(theta)
+        edges = np.cumsum(np.exp(np.asarray(p.of(self)[0], dtype=np.float64)))
+        u = np.asarray(uniform(n, rng=first.child("chart"))) * edges[-1]
+        chosen = np.minimum(np.searchsorted(edges, u, side="right"), len(edges) - 1)
+        y = xp.empty((n, self.n_features), dtype=theta.dtype)
+        for k, flow in enumerate(self.flows):
+            rows = np.flatnonzero(chosen == k)
+            base = xp.asarray(self.base[k], dtype=theta.dtype)
+            z = flow.base_like(theta).sample((len(rows),), rng=first.child("base", k))
+            c, _ = flow.chain.forward(p, z)
+            y[rows] = self.manifold.exp(base, self.manifold.from_coordinates(base, c))
+        return y

@@ -1,0 +1,127 @@
+"""Dequantised and tangent-space densities on the sphere: pullbacks, quadrature, the importance-sampling bias."""
+
+import numpy as np
+import pytest
+
+from geomlat.distributions import PowerSpherical
+from geomlat.flows import DequantizedDensity, TangentFlow
+from geomlat.grad import gradcheck_vector
+from geomlat.manifolds import Euclidean, Hyperboloid, Sphere
+
+SMALL = {"blocks": 2, "hidden": (4,)}
+BASES = np.array([[0.0, 0.0, 1.0], [0.6, 0.0, -0.8]])
+
+
+def sphere_grid(polar=60, turn=120):
+    nodes, weights = np.polynomial.legendre.leggauss(polar)
+    phi = 2.0 * np.pi * (np.arange(turn) + 0.5) / turn
+    z, p = np.meshgrid(nodes, phi, indexing="ij")
+    s = np.sqrt(1.0 - z * z)
+    points = np.stack((s * np.cos(p), s * np.sin(p), z), axis=-1).reshape(-1, 3)
+    return points, np.repeat(weights * 2.0 * np.pi / turn, turn)
+
+
+def points(n=9, seed=0, dim=2):
+    return Sphere(dim).random_point((n,), rng=seed)
+
+
+def fitted(model, scale=0.3, seed=0):
+    return model.fitted(scale * np.random.default_rng(seed).standard_normal(model.layout.size))
+
+
+@pytest.mark.parametrize("location", ["free", "softplus"])
+@pytest.mark.parametrize("draws", [1, 5])
+@pytest.mark.parametrize("dim", [2, 3])
+def test_dequantised_objectives_are_gradchecked(location, draws, dim):
+    model, y = DequantizedDensity(manifold=Sphere(dim), location=location, draws=draws, **SMALL), points(dim=dim)
+    theta = fitted(model).theta
+    noise = model.draw(theta, y, rng=1)
+
+    def objective(t):
+        loss, pull = model.loss_vjp(t, y, noise)
+        return loss, lambda g: pull(model.view(g))
+
+    gradcheck_vector(objective, theta)
+
+
+@pytest.mark.parametrize("base", [BASES[0], BASES])
+@pytest.mark.parametrize("windings", [0, 1])
+def test_tangent_objectives_are_gradchecked(base, windings):
+    model, y = TangentFlow(manifold=Sphere(2), base=base, windings=windings, **SMALL), points()
+    theta = fitted(model).theta
+
+    def objective(t):
+        loss, pull = model.loss_vjp(t, y, None)
+        return loss, lambda g: pull(model.view(g))
+
+    gradcheck_vector(objective, theta)
+
+
+@pytest.mark.parametrize("location", ["free", "softplus"])
+def test_the_exact_dequantised_density_integrates_to_one(location):
+    model = fitted(DequantizedDensity(manifold=Sphere(2), location=location, **SMALL), 0.2)
+    grid, weights = sphere_grid()
+    assert weights @ np.exp(model.log_prob(grid)) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_estimates_of_the_density_rise_to_the_exact_one():
+    model, y = fitted(DequantizedDensity(manifold=Sphere(2), **SMALL)), points(400)
+    exact = model.log_prob(y).mean()
+    gaps = [exact - model.log_prob_estimate(y, samples=k, rng=0).mean() for k in (1, 10, 100, 1000)]
+    assert gaps[0] > gaps[1] > gaps[2] > -1e-3
+    assert abs(gaps[3]) < 2e-3
+    np.testing.assert_allclose(model.log_prob(y, nodes=400), model.log_prob(y), atol=1e-6)
+
+
+def test_windings_make_the_tangent_density_whole():
+    grid, weights = sphere_grid(200, 200)
+    mass = []
+    for windings in (0, 1, 2):
+        model = TangentFlow(manifold=Sphere(2), base=BASES, windings=windings, **SMALL)
+        fitted(model, 0.0)
+        model.view(model.theta)["flows.0.transforms.0.network.layers.1.bias"][...] = [0.0, 2.0]
+        mass.append(weights @ np.exp(model.log_prob(grid)))
+    assert mass[0] < 0.99
+    assert abs(mass[2] - 1.0) < 2e-3
+    assert mass[0] < mass[1] <= mass[2] + 1e-9
+
+
+def test_a_tangent_density_on_the_hyperboloid():
+    model = fitted(TangentFlow(manifold=Hyperboloid(2), base=[1.0, 0.0, 0.0], **SMALL))
+    axis = np.linspace(-8.0, 8.0, 401)
+    c = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)
+    base = np.array([1.0, 0.0, 0.0])
+    u = model.manifold.from_coordinates(base, c)
+    volume = np.exp(model.manifold.logdet_exp(base, u))
+    inside = np.linalg.norm(c, axis=-1) < 8.0
+    density = np.exp(model.log_prob(model.manifold.exp(base, u[inside])))
+    assert (density * volume[inside]).sum() * (axis[1] - axis[0]) ** 2 == pytest.approx(1.0, abs=2e-3)
+
+
+@pytest.mark.parametrize("kind", ["dequantised", "tangent", "atlas"])
+def test_a_short_run_learns_one_mode(kind):
+    x = PowerSpherical(np.array([0.0, 0.0, 1.0]), 20.0).sample(1000, rng=0)
+    model = {
+        "dequantised": lambda: DequantizedDensity(manifold=Sphere(2), blocks=3, hidden=(16,)),
+        "tangent": lambda: TangentFlow(manifold=Sphere(2), base=[0.6, 0.0, 0.8], blocks=3, hidden=(16,)),
+        "atlas": lambda: TangentFlow(manifold=Sphere(2), base=BASES, blocks=3, hidden=(16,)),
+    }[kind]()
+    model.fit(x, epochs=30, rng=0)
+    entropy = -PowerSpherical(np.array([0.0, 0.0, 1.0]), 20.0).log_prob(x).mean()
+    assert -model.log_prob(x).mean() < entropy + 0.15
+    y = model.sample(2000, rng=1)
+    np.testing.assert_allclose(np.linalg.norm(y, axis=-1), 1.0, atol=1e-5)
+    assert y[:, 2].mean() == pytest.approx(x[:, 2].mean(), abs=0.05)
+
+
+def test_mistakes():
+    with pytest.raises(TypeError, match="lives on a Sphere"):
+        DequantizedDensity(manifold=Euclidean(2))
+    with pytest.raises(ValueError, match="free, softplus"):
+        DequantizedDensity(manifold=Sphere(2), location="exp")
+    with pytest.raises(ValueError, match="base holds points"):
+        TangentFlow(manifold=Sphere(2), base=[1.0, 1.0, 0.0])
+    with pytest.raises(ValueError, match="not unit vectors"):
+        DequantizedDensity(manifold=Sphere(2)).fit(np.ones((4, 3)))
+    with pytest.raises(ValueError, match="not on"):
+        TangentFlow(manifold=Sphere(2), base=[1.0, 0.0, 0.0]).fit(np.ones((4, 3)))
