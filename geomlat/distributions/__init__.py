@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from geomlat.distributions._power_kl import power_uniform, power_vmf
 from geomlat.distributions._vmf_kl import vmf_uniform, vmf_vmf
+from geomlat.distributions._vmf_power_kl import vmf_power
 from geomlat.distributions._wrapped_kl import euclidean_kl, wrapped_wrapped
 from geomlat.distributions.beta import Beta
 from geomlat.distributions.estimators import leave_one_out
@@ -57,6 +58,7 @@ __all__ = [
     "power_uniform",
     "power_vmf",
     "register_kl",
+    "vmf_power",
     "vmf_uniform",
     "vmf_vmf",
     "wrapped_wrapped",
