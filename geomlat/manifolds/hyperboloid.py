@@ -11,32 +11,12 @@ import numpy as np
 
 from geomlat.backends import namespace
 from geomlat.grad import sum_to
+from geomlat.manifolds import lorentz
 from geomlat.manifolds.base import Array, Manifold, Pull, SpaceForm, constant, draw
-from geomlat.manifolds.lorentz import (
-    Base,
-    across,
-    along,
-    base,
-    between,
-    from_ball,
-    from_point,
-    from_size,
-    from_tangent,
-    lean,
-    lower,
-    metric,
-    point,
-    reach,
-    shares,
-    sinh_of,
-    size,
-    slopes,
-    tangent,
-    vector,
-    widened,
-)
+from geomlat.manifolds.hyperboloid_rows import dist_row, exp_row, log_row, pairwise_row, transport_row
+from geomlat.manifolds.lorentz import Base, along, base, between, point, tangent, vector, widened
 from geomlat.manifolds.radial import dlog_sinhc, log_sinhc, sinhc
-from geomlat.manifolds.vectors import direction, store
+from geomlat.manifolds.vectors import all_pairs, by_rows, compiled, direction, store
 
 
 @dataclass(frozen=True)
@@ -84,9 +64,12 @@ class Hyperboloid(Manifold):
 
     def exp(self, x: Array, u: Array, /, *, out: Array | None = None) -> Array:
         """``cosh(r) x + (sinh(r) / r) u`` with ``r = |u| / R``, cut short where its end would overflow."""
+        if compiled(x, u):
+            most = math.log(float(np.finfo(x.dtype).max)) - 1
+            return by_rows(exp_row, *self._checked(x, u), out=out, numbers=(self.radius, most))
         xp, x, u = self._points(x, u)
         p = self._base(xp, x)
-        us, norm = reach(xp, p, u[..., 1:], self.radius)
+        us, norm = lorentz.reach(xp, p, u[..., 1:], self.radius)
         r = norm / self.radius
         return store(point(xp, xp.cosh(r) * p.a + sinhc(r) * us, self.radius), out)
 
@@ -98,21 +81,23 @@ class Hyperboloid(Manifold):
         def pull(dy: Any) -> tuple[Any, ...]:
             if dy is None:
                 return None, None
-            p, g = self._base(xp, x), from_point(xp, y, dy)
-            us, norm = reach(xp, p, u[..., 1:], self.radius)
+            p, g = self._base(xp, x), lorentz.from_point(xp, y, dy)
+            us, norm = lorentz.reach(xp, p, u[..., 1:], self.radius)
             c, s = xp.cosh(norm / self.radius), sinhc(norm / self.radius)
             dnorm = (c - s) * along(xp, g, direction(xp, us, norm[..., 0]))
             dnorm = dnorm + s * norm / self.radius**2 * along(xp, g, p.a)
-            da, du = from_size(xp, p, us, norm[..., 0], dnorm, self.radius)
+            da, du = lorentz.from_size(xp, p, us, norm[..., 0], dnorm, self.radius)
             return widened(xp, c * g + da, x), widened(xp, s * g + du, u)
 
         return y, pull
 
     def log(self, x: Array, y: Array, /, *, out: Array | None = None) -> Array:
         """``(d / sinh d) (y - cosh(d) x)``, d the distance over R, as a part of y - x less a part of x."""
+        if compiled(x, y):
+            return by_rows(log_row, *self._checked(x, y), out=out, numbers=(self.radius,))
         xp, x, y = self._points(x, y)
         p, q = self._base(xp, x), self._base(xp, y)
-        f, g = shares(xp, between(xp, p, q, self.radius).half)
+        f, g = lorentz.shares(xp, between(xp, p, q, self.radius).half)
         return store(tangent(xp, p, f * (q.a - p.a) - g * p.a), out)
 
     def log_vjp(self, x: Array, y: Array, /) -> tuple[Array, Pull]:
@@ -124,15 +109,15 @@ class Hyperboloid(Manifold):
                 return None, None
             p, q = self._base(xp, x), self._base(xp, y)
             way = between(xp, p, q, self.radius)
-            f, g = shares(xp, way.half)
+            f, g = lorentz.shares(xp, way.half)
             us = f * (q.a - p.a) - g * p.a
-            k, da = from_tangent(xp, p, us, du, self.radius)
+            k, da = lorentz.from_tangent(xp, p, us, du, self.radius)
             # u = f (b - C a), C = cosh d, f = d / sinh d; by C the derivative of f is (1 - f C) / sinh^2 d, and
             # R^2 dC = -m . da - n . db.
-            sinh = sinh_of(xp, way, self.radius)
+            sinh = lorentz.sinh_of(xp, way, self.radius)
             e = direction(xp, us, 2 * self.radius * xp.asinh(way.half[..., 0]))
             turned = (1 - (f + g)) * along(xp, k, e)
-            m, n = slopes(xp, p, q, way, self.radius)
+            m, n = lorentz.slopes(xp, p, q, way, self.radius)
             straight = f * along(xp, k, p.a) / self.radius**2
             da = da - (f + g) * k - turned * direction(xp, m, sinh) + straight * m
             db = f * k - turned * direction(xp, n, sinh) + straight * n
@@ -145,6 +130,8 @@ class Hyperboloid(Manifold):
 
         ``turn`` is the difference of the unit space parts; see `geomlat.manifolds.lorentz.between`.
         """
+        if compiled(x, y):
+            return by_rows(dist_row, *self._checked(x, y), out=out, event=0, numbers=(self.radius,))
         xp, x, y = self._points(x, y)
         way = between(xp, self._base(xp, x), self._base(xp, y), self.radius)
         return store(2 * self.radius * xp.asinh(way.half[..., 0]), out)
@@ -158,15 +145,22 @@ class Hyperboloid(Manifold):
                 return None, None
             p, q = self._base(xp, x), self._base(xp, y)
             way = between(xp, p, q, self.radius)
-            m, n = (direction(xp, v, sinh_of(xp, way, self.radius)) for v in slopes(xp, p, q, way, self.radius))
+            sinh = lorentz.sinh_of(xp, way, self.radius)
+            m, n = (direction(xp, v, sinh) for v in lorentz.slopes(xp, p, q, way, self.radius))
             return widened(xp, -dd[..., None] * m, x), widened(xp, -dd[..., None] * n, y)
 
         return self.dist(x, y), pull
 
+    def pairwise_dist(self, x: Array, y: Array, /, *, out: Array | None = None) -> Array:
+        """All distances ``(..., k, l)``, by the formula of `dist`: without temporaries for two sets, else in blocks."""
+        if not (compiled(x, y) and x.ndim == y.ndim == 2):
+            return super().pairwise_dist(x, y, out=out)
+        return all_pairs(pairwise_row, *self._checked(x, y), out=out, numbers=(self.radius,))
+
     def inner(self, x: Array, u: Array, v: Array, /) -> Array:
         """``<u, v>``, from the parts of u and v along and across the space part of x."""
         xp, x, u, v = self._points(x, u, v)
-        return metric(xp, self._base(xp, x), u[..., 1:], v[..., 1:], self.radius)
+        return lorentz.metric(xp, self._base(xp, x), u[..., 1:], v[..., 1:], self.radius)
 
     def inner_vjp(self, x: Array, u: Array, v: Array, /) -> tuple[Array, Pull]:
         """`inner` and the pull to ``(dx, du, dv)``."""
@@ -176,7 +170,7 @@ class Hyperboloid(Manifold):
             if dy is None:
                 return None, None, None
             p, us, vs, g = self._base(xp, x), u[..., 1:], v[..., 1:], dy[..., None]
-            low, high = (g * lower(xp, p, w, self.radius) for w in (us, vs))
+            low, high = (g * lorentz.lower(xp, p, w, self.radius) for w in (us, vs))
             da = -(along(xp, p.slope, us) * high + along(xp, p.slope, vs) * low) / p.height
             return widened(xp, da, x), widened(xp, high, u), widened(xp, low, v)
 
@@ -185,7 +179,7 @@ class Hyperboloid(Manifold):
     def norm(self, x: Array, u: Array, /) -> Array:
         """``sqrt(<u, u>)``."""
         xp, x, u = self._points(x, u)
-        return size(xp, self._base(xp, x), u[..., 1:], self.radius)
+        return lorentz.size(xp, self._base(xp, x), u[..., 1:], self.radius)
 
     def norm_vjp(self, x: Array, u: Array, /) -> tuple[Array, Pull]:
         """`norm` and the pull to ``(dx, du)``; zero at ``u = 0``."""
@@ -195,16 +189,18 @@ class Hyperboloid(Manifold):
             if dr is None:
                 return None, None
             p, us = self._base(xp, x), u[..., 1:]
-            da, du = from_size(xp, p, us, size(xp, p, us, self.radius), dr[..., None], self.radius)
+            da, du = lorentz.from_size(xp, p, us, lorentz.size(xp, p, us, self.radius), dr[..., None], self.radius)
             return widened(xp, da, x), widened(xp, du, u)
 
         return self.norm(x, u), pull
 
     def transport(self, x: Array, y: Array, u: Array, /, *, out: Array | None = None) -> Array:
         """``u + <y, u> (x + y) / (R^2 - <x, y>)``, with ``<y, u>`` from the part of y - x tangent at x."""
+        if compiled(x, y, u):
+            return by_rows(transport_row, *self._checked(x, y, u), out=out, numbers=(self.radius,))
         xp, x, y, u = self._points(x, y, u)
         p, q = self._base(xp, x), self._base(xp, y)
-        k = lean(xp, p, q, between(xp, p, q, self.radius), u[..., 1:], self.radius)
+        k = lorentz.lean(xp, p, q, between(xp, p, q, self.radius), u[..., 1:], self.radius)
         return store(tangent(xp, q, u[..., 1:] + k * (p.a + q.a)), out)
 
     def transport_vjp(self, x: Array, y: Array, u: Array, /) -> tuple[Array, Pull]:
@@ -216,16 +212,16 @@ class Hyperboloid(Manifold):
                 return None, None, None
             p, q, us = self._base(xp, x), self._base(xp, y), u[..., 1:]
             way = between(xp, p, q, self.radius)
-            k = lean(xp, p, q, way, us, self.radius)
-            g, db = from_tangent(xp, q, us + k * (p.a + q.a), dv, self.radius)
+            k = lorentz.lean(xp, p, q, way, us, self.radius)
+            g, db = lorentz.from_tangent(xp, q, us + k * (p.a + q.a), dv, self.radius)
             cosh = xp.hypot(way.half, xp.ones_like(way.half))
             dk = along(xp, g, p.a + q.a) / (2 * self.radius**2) / cosh / cosh
-            m, n = slopes(xp, p, q, way, self.radius)
-            low = (q.height / p.height) * lower(xp, p, us, self.radius)
+            m, n = lorentz.slopes(xp, p, q, way, self.radius)
+            low = (q.height / p.height) * lorentz.lower(xp, p, us, self.radius)
             # u - (u_0 / y_0) b, whose part along b is us . (b^ - a^) + us . a^ (1 - |a| |b| / (x_0 y_0)).
             rise = xp.hypot(way.rise, xp.ones_like(way.rise)) * (self.radius / p.height) * (self.radius / q.height)
             steep = along(xp, p.unit, us) * rise - along(xp, way.turn, us)
-            away = across(xp, q, us) + steep * q.unit
+            away = lorentz.across(xp, q, us) + steep * q.unit
             da, db = k * g + dk * (k * m - low), db + k * g + dk * (away + k * n)
             return widened(xp, da, x), widened(xp, db, y), widened(xp, g + dk * m, u)
 
@@ -242,7 +238,7 @@ class Hyperboloid(Manifold):
         y = self.project(x)
 
         def pull(dy: Any) -> tuple[Any, ...]:
-            return (None,) if dy is None else (widened(xp, from_point(xp, y, dy), x),)
+            return (None,) if dy is None else (widened(xp, lorentz.from_point(xp, y, dy), x),)
 
         return y, pull
 
@@ -263,7 +259,7 @@ class Hyperboloid(Manifold):
                 return None, None
             p, us = self._base(xp, x), u[..., 1:]
             lift = p.height * (along(xp, p.slope, us) - u[..., :1]) / self.radius**2
-            g, da = from_tangent(xp, p, v[..., 1:], dv, self.radius)
+            g, da = lorentz.from_tangent(xp, p, v[..., 1:], dv, self.radius)
             dlift = along(xp, g, p.a) / self.radius**2
             da = da + lift * g + dlift * (us - u[..., :1] * p.slope)
             du = vector(xp, -dlift * p.height, g + dlift * p.a)
@@ -332,8 +328,8 @@ class Hyperboloid(Manifold):
             p, us = self._base(xp, x), u[..., 1:]
             ball = p.a / (p.height + self.radius)
             t = along(xp, dc, ball)
-            da = from_ball(xp, p, -along(xp, p.slope, us) * dc, self.radius)
-            da = da - t * lower(xp, p, us, self.radius) / p.height
+            da = lorentz.from_ball(xp, p, -along(xp, p.slope, us) * dc, self.radius)
+            da = da - t * lorentz.lower(xp, p, us, self.radius) / p.height
             return widened(xp, da, x), widened(xp, dc - t * p.slope, u)
 
         return self.to_coordinates(x, u), pull
@@ -354,7 +350,7 @@ class Hyperboloid(Manifold):
                 return None, None
             p, g = self._base(xp, x), du[..., 1:]
             dt = (along(xp, g, p.a / (p.height + self.radius)) + du[..., :1]) / self.radius
-            da = dt * c + from_ball(xp, p, along(xp, p.a, c) / self.radius * g, self.radius)
+            da = dt * c + lorentz.from_ball(xp, p, along(xp, p.a, c) / self.radius * g, self.radius)
             return widened(xp, da, x), sum_to(g + dt * p.a, c.shape)
 
         return self.from_coordinates(x, c), pull
@@ -390,6 +386,11 @@ class Hyperboloid(Manifold):
         # Two points far off pull like r tanh(h / R) at height h above their geodesic; Newton steps from h > 1.1 R lead
         # further away, but not those of 2 R at most.
         return 2 * self.radius
+
+    def _checked(self, *points: Array) -> tuple[Array, ...]:
+        for a in points:
+            self._check_shape(a)
+        return points
 
     def _base(self, xp: Any, x: Array) -> Base:
         return base(xp, x, self.radius)

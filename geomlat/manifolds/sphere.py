@@ -10,13 +10,13 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
-from geomlat.backends import namespace, rows
+from geomlat.backends import namespace
 from geomlat.grad import sum_to
 from geomlat.manifolds.base import Array, Pull, SpaceForm, constant, draw
 from geomlat.manifolds.embedded import Embedded
 from geomlat.manifolds.radial import dlog_sinc, log_sinc, sinc
 from geomlat.manifolds.sphere_rows import FAR, dist_row, exp_row, log_row, pairwise_row, transport_row
-from geomlat.manifolds.vectors import batch_shape, by_rows, check_out, compiled, direction, dot, length, spread, store
+from geomlat.manifolds.vectors import all_pairs, batch_shape, by_rows, compiled, direction, dot, length, spread, store
 
 
 @dataclass(frozen=True)
@@ -146,11 +146,7 @@ class Sphere(Embedded):
             return super().pairwise_dist(x, y, out=out)
         self._check_shape(x)
         self._check_shape(y)
-        if out is None:
-            out = namespace(x).empty((x.shape[0], y.shape[0]), dtype=x.dtype)
-        check_out(out, (x.shape[0], y.shape[0]), x.dtype)
-        pairwise_row(x.shape[0], rows(x, x.shape[:1]), rows(y, y.shape[:1]), out)
-        return out
+        return all_pairs(pairwise_row, x, y, out=out)
 
     def transport(self, x: Array, y: Array, u: Array, /, *, out: Array | None = None) -> Array:
         """``u - 2 <m, u> m`` with ``m = (x + y) / |x + y|``: the reflection that takes x to -y, an exact isometry."""

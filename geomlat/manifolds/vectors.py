@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from geomlat.backends import Kernel, aligned, namespace
+from geomlat.backends import Kernel, aligned, namespace, rows
 
 Array = Any
 
@@ -62,8 +62,11 @@ def compiled(*arrays: Array) -> bool:
     return dtype.char in "fd" and all(type(a) is kind and a.dtype == dtype for a in arrays)
 
 
-def by_rows(loop: Kernel, *arrays: Array, out: Array | None, event: int = 1) -> Array:
-    """Run a row kernel over arrays with one vector axis; the result has ``event`` (0 or 1) trailing axes."""
+def by_rows(loop: Kernel, *arrays: Array, out: Array | None, event: int = 1, numbers: tuple[float, ...] = ()) -> Array:
+    """Run a row kernel over arrays with one vector axis; the result has ``event`` (0 or 1) trailing axes.
+
+    The kernel takes the arrays, then the ``numbers``, then the result.
+    """
     shape, width = arrays[0].shape, arrays[0].shape[-1]
     if all(a.shape == shape and a.flags.c_contiguous and a.flags.writeable for a in arrays):
         n = arrays[0].size // width if width else 0
@@ -78,8 +81,17 @@ def by_rows(loop: Kernel, *arrays: Array, out: Array | None, event: int = 1) -> 
     else:
         check_out(out, result, arrays[0].dtype)
         y = out
-    loop(n, *flat, y.reshape(n, width) if event else y.reshape(n))
+    loop(n, *flat, *numbers, y.reshape(n, width) if event else y.reshape(n))
     return y if event or batch else y[()]
+
+
+def all_pairs(loop: Kernel, x: Array, y: Array, *, out: Array | None, numbers: tuple[float, ...] = ()) -> Array:
+    """Run a kernel that fills row i of a table from row i of x and all rows of y, two arrays of vectors."""
+    if out is None:
+        out = namespace(x).empty((x.shape[0], y.shape[0]), dtype=x.dtype)
+    check_out(out, (x.shape[0], y.shape[0]), x.dtype)
+    loop(x.shape[0], rows(x, x.shape[:1]), rows(y, y.shape[:1]), *numbers, out)
+    return out
 
 
 def check_out(out: Array, shape: tuple[int, ...], dtype: Any) -> None:

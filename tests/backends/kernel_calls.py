@@ -88,6 +88,19 @@ def _rotations() -> None:
     so.pairwise_dist(x, y)
 
 
+def _hyperboloid() -> None:
+    from geomlat.manifolds import Hyperboloid
+
+    m = Hyperboloid(2, -2.0)
+    x, y = m.project(np.eye(3)[[0, 1, 1]]), m.project(np.diag([0.0, 3.0, 1e-170]))
+    u = m.log(x, y)
+    m.exp(x, u)
+    m.exp(x, 300 * u)
+    m.dist(x, y)
+    m.transport(x, y, u)
+    m.pairwise_dist(x, y)
+
+
 def _von_mises_fisher() -> None:
     from geomlat.distributions import SphericalUniform, VonMisesFisher
 
@@ -157,6 +170,7 @@ CALLS: list[Callable[[], None]] = [
     _sphere,
     _torus,
     _rotations,
+    _hyperboloid,
     _von_mises_fisher,
     _power_spherical,
     _gamma_and_beta,

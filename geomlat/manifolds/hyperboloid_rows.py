@@ -1,0 +1,260 @@
+"""The row kernels of the hyperboloid: one source for Numba loops over NumPy arrays and for CUDA over CuPy arrays.
+
+They follow `geomlat.manifolds.lorentz`, in float64, and round once. Squares outside TINY .. HUGE have lost digits, have
+vanished or overflow: such a row is done again, scaled by its largest entries. Only space parts are read.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from geomlat.backends import kernel, scalar, summation
+from geomlat.backends.libm import fast_exp_expm1, fast_log1p
+
+TINY = 1e-290
+HUGE = 1e200
+FAR = 30.0
+
+
+@summation
+def squares(x: Any, a: int, scale: float) -> float:
+    """``|a|^2`` of the space part of row a, in units of ``scale``."""
+    total = 0.0
+    for j in range(1, x.shape[1]):
+        v = np.float64(x[a, j]) * scale
+        total += v * v
+    return total
+
+
+@scalar
+def largest(x: Any, a: int) -> float:
+    """The largest absolute entry of the space part of row a."""
+    most = 0.0
+    for j in range(1, x.shape[1]):
+        most = max(most, abs(np.float64(x[a, j])))
+    return most
+
+
+@scalar
+def hypotenuse(p: float, q: float) -> float:
+    """``sqrt(p^2 + q^2)`` of non-negative numbers, without overflow."""
+    high, low = max(p, q), min(p, q)
+    return high * math.sqrt(1.0 + (low / high) * (low / high)) if high > 0.0 else 0.0
+
+
+@scalar
+def scaled_size(x: Any, a: int) -> float:
+    """``|a|``, right where its square is not."""
+    most = largest(x, a)
+    return most * math.sqrt(squares(x, a, 1.0 / most)) if most > 0.0 else 0.0
+
+
+@scalar
+def height(x: Any, a: int, radius: float) -> float:
+    """The time entry of row a."""
+    total = squares(x, a, 1.0)
+    return math.sqrt(radius * radius + total) if total < HUGE else hypotenuse(scaled_size(x, a), radius)
+
+
+@summation
+def products(x: Any, a: int, u: Any, b: int) -> tuple[float, float]:
+    """``|a|^2`` and ``a . u``."""
+    aa, au = 0.0, 0.0
+    for j in range(1, x.shape[1]):
+        p = np.float64(x[a, j])
+        aa += p * p
+        au += p * np.float64(u[b, j])
+    return aa, au
+
+
+@summation
+def rest(x: Any, a: int, u: Any, b: int, k: float, scale: float) -> float:
+    """``|u - k a|^2``, in units of ``scale``."""
+    total = 0.0
+    for j in range(1, x.shape[1]):
+        v = (np.float64(u[b, j]) - k * np.float64(x[a, j])) * scale
+        total += v * v
+    return total
+
+
+@scalar
+def tangent_size(x: Any, a: int, u: Any, b: int, radius: float) -> float:
+    """The length of the tangent in row b of u at row a of x."""
+    aa, au = products(x, a, u, b)
+    k = au / aa if aa > TINY else 0.0
+    total = rest(x, a, u, b, k, 1.0) + au * k * (radius * radius / (radius * radius + aa))
+    if TINY < total < HUGE and aa < HUGE:
+        return math.sqrt(total)
+    size, most = scaled_size(x, a), largest(u, b)
+    if most == 0.0:
+        return 0.0
+    along = 0.0
+    for j in range(1, x.shape[1]):
+        along += (np.float64(x[a, j]) / max(size, TINY)) * (np.float64(u[b, j]) / most)
+    k = along * (most / max(size, TINY))
+    across = math.sqrt(rest(x, a, u, b, k if size > TINY else 0.0, 1.0 / most))
+    return most * hypotenuse(across, abs(along) * (radius / hypotenuse(size, radius)))
+
+
+@kernel(cost=10.0)
+def exp_row(i: int, x: Any, u: Any, radius: float, most: float, out: Any) -> None:
+    """``cosh(r) x + (sinh(r) / r) u`` for r up to ``most`` less the logarithm of x_0."""
+    a, b = min(i, x.shape[0] - 1), min(i, u.shape[0] - 1)
+    r, cut, total = tangent_size(x, a, u, b, radius) / radius, 1.0, 0.0
+    if r > FAR:
+        cut = min(1.0, (most - max(math.log(height(x, a, radius)), 0.0)) / r)
+        r *= cut
+    e, less_one = fast_exp_expm1(0.5 * r)
+    half = 0.5 * (less_one + less_one / e)
+    c = 1.0 + 2.0 * half * half
+    s = cut * (half * (e + 1.0 / e) / r if r > 0.0 else 1.0)
+    for j in range(1, x.shape[1]):
+        v = c * np.float64(x[a, j]) + s * np.float64(u[b, j])
+        total += v * v
+        out[i, j] = v
+    out[i, 0] = math.sqrt(radius * radius + total) if total < HUGE else hypotenuse(scaled_size(out, i), radius)
+
+
+@summation
+def differences(x: Any, a: int, y: Any, b: int) -> tuple[float, float, float]:
+    """``|a|^2``, ``|b|^2`` and ``(a - b) . (a + b)``."""
+    aa, bb, drop = 0.0, 0.0, 0.0
+    for j in range(1, x.shape[1]):
+        p, q = np.float64(x[a, j]), np.float64(y[b, j])
+        aa += p * p
+        bb += q * q
+        drop += (p - q) * (p + q)
+    return aa, bb, drop
+
+
+@summation
+def turning(x: Any, a: int, y: Any, b: int, k: float, low: float) -> float:
+    """``|a - b - k a - low b|^2``."""
+    total = 0.0
+    for j in range(1, x.shape[1]):
+        p, q = np.float64(x[a, j]), np.float64(y[b, j])
+        w = (p - q) - (k * p + low * q)
+        total += w * w
+    return total
+
+
+@scalar
+def half_chord(x: Any, a: int, y: Any, b: int, radius: float) -> float:
+    """``sinh(d / 2R)`` of two rows."""
+    aa, bb, drop = differences(x, a, y, b)
+    p, q, rr = math.sqrt(aa), math.sqrt(bb), radius * radius
+    k, low = (0.0, drop / ((p + q) * q)) if p >= q else (drop / ((p + q) * p), 0.0)
+    turn = turning(x, a, y, b, k, low) * min(p, q) / max(p, q)
+    rise = drop / (p * math.sqrt(rr + bb) + q * math.sqrt(rr + aa))
+    total = rise * rise / (2.0 + 2.0 * math.sqrt(1.0 + rise * rise)) + turn / (4.0 * rr)
+    if total > TINY and aa < HUGE and bb < HUGE and min(aa, bb) > TINY:
+        return math.sqrt(total)
+    return scaled_half_chord(x, a, y, b, radius)
+
+
+@scalar
+def scaled_half_chord(x: Any, a: int, y: Any, b: int, radius: float) -> float:
+    """`half_chord` of rows that coincide nearly, or lie at or beside the origin, or too far out for squares."""
+    p, q, gap, drop = scaled_size(x, a), scaled_size(y, b), 0.0, 0.0
+    for j in range(1, x.shape[1]):
+        gap = max(gap, abs(np.float64(x[a, j]) - np.float64(y[b, j])))
+    if gap == 0.0:
+        return 0.0
+    for j in range(1, x.shape[1]):
+        s, t = np.float64(x[a, j]), np.float64(y[b, j])
+        drop += ((s - t) / gap) * ((s + t) / (p + q))
+    rise = gap * abs(drop / ((p / (p + q)) * hypotenuse(q, radius) + (q / (p + q)) * hypotenuse(p, radius)))
+    fall = rise / math.sqrt(2.0 + 2.0 * hypotenuse(rise, 1.0))
+    if min(p, q) == 0.0:
+        return fall
+    turn = 0.0
+    for j in range(1, x.shape[1]):
+        s, t = np.float64(x[a, j]), np.float64(y[b, j])
+        w = (s - t) / gap - drop * (t / q if p >= q else s / p)
+        turn += w * w
+    return hypotenuse(fall, math.sqrt(p) * (math.sqrt(q) / (2.0 * radius)) * (gap / max(p, q)) * math.sqrt(turn))
+
+
+@scalar
+def arc(half: float) -> float:
+    """``asinh(half)`` of a non-negative number."""
+    if half < 1e100:
+        return fast_log1p(half + half * (half / (1.0 + math.sqrt(1.0 + half * half))))
+    return math.log(half) + math.log(2.0)
+
+
+@kernel(cost=15.0)
+def dist_row(i: int, x: Any, y: Any, radius: float, out: Any) -> None:
+    """The distance of two rows."""
+    out[i] = 2.0 * radius * arc(half_chord(x, min(i, x.shape[0] - 1), y, min(i, y.shape[0] - 1), radius))
+
+
+@kernel(cost=40.0)
+def pairwise_row(i: int, x: Any, y: Any, radius: float, out: Any) -> None:
+    """The distances of a row of x and all rows of y."""
+    for j in range(y.shape[0]):
+        out[i, j] = 2.0 * radius * arc(half_chord(x, i, y, j, radius))
+
+
+@kernel(cost=20.0)
+def log_row(i: int, x: Any, y: Any, radius: float, out: Any) -> None:
+    """``f (y - x) - g x`` with ``f = d / sinh d`` and ``g = d tanh(d / 2)``."""
+    a, b, lean = min(i, x.shape[0] - 1), min(i, y.shape[0] - 1), 0.0
+    half, high = half_chord(x, a, y, b, radius), height(x, a, radius)
+    d, cosh = arc(half), hypotenuse(half, 1.0)
+    f = d / half / cosh if half > 0.0 else 1.0
+    g = 2.0 * d * (half / cosh)
+    for j in range(1, x.shape[1]):
+        p = np.float64(x[a, j])
+        v = f * (np.float64(y[b, j]) - p) - g * p
+        lean += (p / high) * v
+        out[i, j] = v
+    out[i, 0] = lean
+
+
+@summation
+def triple(x: Any, a: int, y: Any, b: int, u: Any, d: int) -> tuple[float, float, float, float]:
+    """``|a|^2``, ``a . b``, ``a . (b - a)`` and ``a . u``."""
+    aa, ab, drop, au = 0.0, 0.0, 0.0, 0.0
+    for j in range(1, x.shape[1]):
+        p, q = np.float64(x[a, j]), np.float64(y[b, j])
+        aa += p * p
+        ab += p * q
+        drop += p * (q - p)
+        au += p * np.float64(u[d, j])
+    return aa, ab, drop, au
+
+
+@summation
+def sides(x: Any, a: int, y: Any, b: int, u: Any, d: int, keep: float, k: float, t: float) -> float:
+    """``(b - (keep + k) a) . (u - t a)``."""
+    total = 0.0
+    for j in range(1, x.shape[1]):
+        p = np.float64(x[a, j])
+        total += ((np.float64(y[b, j]) - keep * p) - k * p) * (np.float64(u[d, j]) - t * p)
+    return total
+
+
+@kernel(cost=20.0)
+def transport_row(i: int, x: Any, y: Any, u: Any, radius: float, out: Any) -> None:
+    """``u + k (x + y)``, ``k = <y, u> / (R^2 - <x, y>)``; k is 0 past HUGE, where no direction has a digit left."""
+    a, b, d = min(i, x.shape[0] - 1), min(i, y.shape[0] - 1), min(i, u.shape[0] - 1)
+    half, high, rr = half_chord(x, a, y, b, radius), height(y, b, radius), radius * radius
+    aa, ab, drop, au = triple(x, a, y, b, u, d)
+    near = half * half / (1.0 + half * half)
+    short = high * high - rr < 0.25 * aa
+    keep, along = (0.0, ab) if short else (1.0, drop)
+    k, t = (along / aa, au / aa) if aa > TINY else (0.0, 0.0)
+    k = sides(x, a, y, b, u, d, keep, k, t) * (1.0 - near)
+    k += (rr / (rr + aa)) * (drop * (1.0 - near) - 2.0 * near * aa) * t
+    k = k / (2.0 * rr) if abs(k) < HUGE and aa < HUGE and high * high < HUGE else 0.0
+    lean = 0.0
+    for j in range(1, x.shape[1]):
+        q = np.float64(y[b, j])
+        v = np.float64(u[d, j]) + k * (np.float64(x[a, j]) + q)
+        lean += (q / high) * v
+        out[i, j] = v
+    out[i, 0] = lean
