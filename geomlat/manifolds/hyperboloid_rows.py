@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from geomlat.backends import kernel, scalar, summation
+from geomlat.backends import inlined, kernel, scalar, summation
 from geomlat.backends.libm import fast_exp_expm1, fast_log1p
 
 TINY = 1e-290
@@ -130,13 +130,19 @@ def differences(x: Any, a: int, y: Any, b: int) -> tuple[float, float, float]:
     return aa, bb, drop
 
 
+@inlined
+def turned(p: float, q: float, k: float, low: float) -> float:
+    """``(p - q) - (k p + low q)``, in this order, which a summation would be free to change."""
+    return (p - q) - (k * p + low * q)
+
+
 @summation
 def turning(x: Any, a: int, y: Any, b: int, k: float, low: float) -> float:
     """``|a - b - k a - low b|^2``."""
     total = 0.0
     for j in range(1, x.shape[1]):
         p, q = np.float64(x[a, j]), np.float64(y[b, j])
-        w = (p - q) - (k * p + low * q)
+        w = turned(p, q, k, low)
         total += w * w
     return total
 
@@ -228,13 +234,19 @@ def triple(x: Any, a: int, y: Any, b: int, u: Any, d: int) -> tuple[float, float
     return aa, ab, drop, au
 
 
+@inlined
+def aside(q: float, p: float, keep: float, k: float) -> float:
+    """``(q - keep p) - k p``, in this order, which a summation would be free to change."""
+    return (q - keep * p) - k * p
+
+
 @summation
 def sides(x: Any, a: int, y: Any, b: int, u: Any, d: int, keep: float, k: float, t: float) -> float:
     """``(b - (keep + k) a) . (u - t a)``."""
     total = 0.0
     for j in range(1, x.shape[1]):
         p = np.float64(x[a, j])
-        total += ((np.float64(y[b, j]) - keep * p) - k * p) * (np.float64(u[d, j]) - t * p)
+        total += aside(np.float64(y[b, j]), p, keep, k) * aside(np.float64(u[d, j]), p, 0.0, t)
     return total
 
 
