@@ -256,12 +256,13 @@ def transport_row(i: int, x: Any, y: Any, u: Any, radius: float, out: Any) -> No
     a, b, d = min(i, x.shape[0] - 1), min(i, y.shape[0] - 1), min(i, u.shape[0] - 1)
     half, high, rr = half_chord(x, a, y, b, radius), height(y, b, radius), radius * radius
     aa, ab, drop, au = triple(x, a, y, b, u, d)
-    near = half * half / (1.0 + half * half)
+    away = 1.0 / (1.0 + half * half)
+    near = half * half * away if half < 1.0 else 1.0 - away
     short = high * high - rr < 0.25 * aa
     keep, along = (0.0, ab) if short else (1.0, drop)
     k, t = (along / aa, au / aa) if aa > TINY else (0.0, 0.0)
-    k = sides(x, a, y, b, u, d, keep, k, t) * (1.0 - near)
-    k += (rr / (rr + aa)) * (drop * (1.0 - near) - 2.0 * near * aa) * t
+    k = sides(x, a, y, b, u, d, keep, k, t) * away
+    k += (rr / (rr + aa)) * (drop * away - 2.0 * near * aa) * t
     k = k / (2.0 * rr) if abs(k) < HUGE and aa < HUGE and high * high < HUGE else 0.0
     lean = 0.0
     for j in range(1, x.shape[1]):

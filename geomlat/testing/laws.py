@@ -143,7 +143,7 @@ def transport_has_adjoint(m: Any, *, x: Array, y: Array, u: Array, w: Array) -> 
 def transport_is_tangent(m: Any, *, x: Array, y: Array, u: Array) -> None:
     """``transport`` ends in the tangent space at ``y``."""
     got = m.transport(x, y, u)
-    scale = _size(m, m.norm(x, u)) * _wide(m, x, y) * _cut(m, _size(m, m.dist(x, y)))
+    scale = _largest(m, got) * _wide(m, x, y, y) * _cut(m, _size(m, m.dist(x, y)))
     require("transport_is_tangent", m, got, m.to_tangent(y, got), scale, LIMIT, x=x, y=y, u=u)
 
 
