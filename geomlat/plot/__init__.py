@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from geomlat.plot.comparison import Panel, comparison
 from geomlat.plot.curves import training_curves
+from geomlat.plot.density import density_globes, density_maps
 from geomlat.plot.distribution import von_mises_fisher
 from geomlat.plot.geometry import exponential_map, geometry, parallel_transport
 from geomlat.plot.images import decoded, reconstructions, sample_grid
@@ -22,6 +23,8 @@ __all__ = [
     "Video",
     "comparison",
     "decoded",
+    "density_globes",
+    "density_maps",
     "exponential_map",
     "from_degrees",
     "geometry",

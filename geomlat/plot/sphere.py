@@ -16,12 +16,17 @@ from geomlat.plot.style import GREY, LINE, SEQUENTIAL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap, Normalize
 
 Density = Callable[[np.ndarray], Any]
 
 # Half axes of the Hammer ellipse; its area is 4 pi, that of the sphere.
 HALF_WIDTH = 2.0 * math.sqrt(2.0)
 HALF_HEIGHT = math.sqrt(2.0)
+# Rows of pixels of a shaded map; the finer one shows what spans a degree.
+COARSE, FINE = 240, 480
+# The darkest of the blues on a map with a scale of its own.
+DEEP = 0.9
 # Where a globe is seen from unless told: longitude and latitude in degrees.
 VIEW = (-35.0, 25.0)
 
@@ -66,29 +71,34 @@ def behind(view: tuple[float, float]) -> tuple[float, float]:
     return view[0] + 180.0, -view[1]
 
 
-def hammer_map(ax: Axes, *, density: Density | None = None) -> None:
-    """An empty Hammer map with its graticule every 30 degrees, shaded by ``density(x)`` (per unit area) if given."""
+def hammer_map(ax: Axes, *, density: Density | None = None, scale: Normalize | None = None) -> None:
+    """An empty Hammer map with its graticule every 30 degrees, shaded by ``density(x)`` (per unit area) if given.
+
+    ``scale`` says which densities are light and dark; by default linear from 0 to the largest.
+    """
     from matplotlib.patches import Ellipse
 
     rim = ax.add_patch(Ellipse((0, 0), 2 * HALF_WIDTH, 2 * HALF_HEIGHT, fill=False, edgecolor=GREY, linewidth=0.8))
     if density is not None:
-        grid = raster(HALF_WIDTH, HALF_HEIGHT, 240)
-        _shade(ax, hammer_inverse(grid), density, HALF_WIDTH, HALF_HEIGHT, rim)
+        grid = raster(HALF_WIDTH, HALF_HEIGHT, FINE if scale else COARSE)
+        _shade(ax, hammer_inverse(grid), density, (HALF_WIDTH, HALF_HEIGHT), rim, scale)
     for line in graticule():
         ax.plot(*hammer(line).T, color=LINE, linewidth=0.5, zorder=1.5)
     _frame_limits(ax, HALF_WIDTH, HALF_HEIGHT)
 
 
-def globe_map(ax: Axes, *, view: tuple[float, float] = VIEW, density: Density | None = None) -> None:
-    """An empty globe seen from ``view`` (degrees) with its graticule, shaded by ``density(x)`` if given."""
+def globe_map(
+    ax: Axes, *, view: tuple[float, float] = VIEW, density: Density | None = None, scale: Normalize | None = None
+) -> None:
+    """An empty globe seen from ``view`` (degrees) with its graticule, shaded by ``density(x)`` as `hammer_map` is."""
     from matplotlib.patches import Circle
 
     rim = ax.add_patch(Circle((0, 0), 1.0, fill=False, edgecolor=GREY, linewidth=0.8))
     if density is not None:
-        grid = raster(1.0, 1.0, 240)
+        grid = raster(1.0, 1.0, COARSE)
         with np.errstate(invalid="ignore"):
             height = np.sqrt(1.0 - (grid**2).sum(-1, keepdims=True))
-        _shade(ax, np.concatenate([grid, height], axis=-1) @ camera(view).T, density, 1.0, 1.0, rim)
+        _shade(ax, np.concatenate([grid, height], axis=-1) @ camera(view).T, density, (1.0, 1.0), rim, scale)
     for line in graticule():
         p, height = orthographic(line, view)
         ax.plot(*np.where(height[:, None] >= 0, p, np.nan).T, color=LINE, linewidth=0.5, zorder=1.5)
@@ -117,17 +127,25 @@ def raster(half_width: float, half_height: float, rows: int) -> np.ndarray:
     return np.stack(np.meshgrid(a, b), axis=-1)
 
 
-def _shade(ax: Axes, x: np.ndarray, density: Density, half_width: float, half_height: float, rim: Any) -> None:
+def shades(deepest: float) -> Colormap:
+    """From paper white up to a share of the blues; half of them leave any colour on top visible."""
     from matplotlib import colormaps
     from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("shades", colormaps[SEQUENTIAL](np.linspace(0.0, deepest, 64)))
+
+
+def _shade(
+    ax: Axes, x: np.ndarray, density: Density, half: tuple[float, float], rim: Any, scale: Normalize | None
+) -> None:
+    from matplotlib.colors import Normalize
 
     inside = ~np.isnan(x).any(axis=-1)
     values = np.full(x.shape[:-1], np.nan)
     values[inside] = np.asarray(density(x[inside]), dtype=np.float64)
-    # From paper white, up to half the blues: the points on top stay visible.
-    light = LinearSegmentedColormap.from_list("light", colormaps[SEQUENTIAL](np.linspace(0.0, 0.5, 64)))
-    box = (-half_width, half_width, -half_height, half_height)
-    image = ax.imshow(values, extent=box, cmap=light, vmin=0.0, vmax=np.nanmax(values), interpolation="bilinear")
+    cmap, norm = (shades(0.5), Normalize(0.0, np.nanmax(values))) if scale is None else (shades(DEEP), scale)
+    box = (-half[0], half[0], -half[1], half[1])
+    image = ax.imshow(values, extent=box, cmap=cmap, norm=norm, interpolation="bilinear")
     image.set_clip_path(rim)
 
 
