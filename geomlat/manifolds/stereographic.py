@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import array_api_compat
 import numpy as np
 
 from geomlat.backends import is_host, is_scalar, namespace
 from geomlat.grad import add, sum_to
-from geomlat.manifolds.base import Array, Manifold, Pull, SpaceForm, constant, draw
+from geomlat.manifolds.base import Array, Pull, SpaceForm, constant, draw
+from geomlat.manifolds.conformal import Conformal
 from geomlat.manifolds.curved import dlog_sine, log_sine, signed_root
 from geomlat.manifolds.gyro import (
     conformal,
@@ -26,11 +26,22 @@ from geomlat.manifolds.gyro import (
     step,
     step_pull,
 )
-from geomlat.manifolds.vectors import batch_shape, direction, dot, length, spread, store
+from geomlat.manifolds.stereographic_rows import dist_row, exp_row, log_row, pairwise_row, transport_row
+from geomlat.manifolds.vectors import (
+    all_pairs,
+    by_rows,
+    compiled,
+    direction,
+    dot,
+    length,
+    store,
+)
+
+EPS = {char: float(np.finfo(char).eps) for char in "fd"}
 
 
 @dataclass(frozen=True, eq=False)
-class Stereographic(Manifold):
+class Stereographic(Conformal):
     """The space of dimension n and curvature K with the metric ``(2 / (1 + K |x|^2))^2 |dx|^2``.
 
     For K < 0 it is the open ball of radius ``1 / sqrt(-K)``, for K = 0 flat space (with lengths ``2 |dx|``), for K > 0
@@ -74,16 +85,6 @@ class Stereographic(Manifold):
             raise ValueError(msg)
 
     @property
-    def dim(self) -> int:  # type: ignore[override]
-        """The dimension n."""
-        return self.n
-
-    @property
-    def ambient_shape(self) -> tuple[int, ...]:  # type: ignore[override]
-        """``(n,)``."""
-        return (self.n,)
-
-    @property
     def injectivity_radius(self) -> Any:  # type: ignore[override]
         """``pi / sqrt(K)``, or inf for K <= 0: a float, or a 0-d array if the curvature is one of another library."""
         return self._radii(math.pi, math.inf)
@@ -123,6 +124,9 @@ class Stereographic(Manifold):
         ``y = x + (A / D) (c p - K |p|^2 x)``, ``p = s u / |u|``, ``s / c = tan_K(|u| / A)``,
         ``D = |c - K <x, p>|^2 + K^2 |x /\\ p|^2 = A (c^2 + K s^2) - K |c x + p|^2``.
         """
+        if self._compiled(x, u):
+            eps = EPS[x.dtype.char]
+            return by_rows(exp_row, x, u, out=out, numbers=(float(self.curvature), eps))
         xp, x, u, k = self._operands(x, u)
         return store(inside(xp, k, step(xp, k, x, u).y), out)
 
@@ -142,6 +146,8 @@ class Stereographic(Manifold):
 
     def log(self, x: Array, y: Array, /, *, out: Array | None = None) -> Array:
         """``A theta e``: theta half the distance, e the direction of ``A d + K |d|^2 x``, ``d = y - x``."""
+        if self._compiled(x, y):
+            return by_rows(log_row, x, y, out=out, numbers=(float(self.curvature),))
         xp, x, y, k = self._operands(x, y)
         two = pair(xp, k, x, y)
         return store((two.ax * two.theta)[..., None] * two.first, out)
@@ -172,6 +178,8 @@ class Stereographic(Manifold):
         ``B^2 = A_x A_y``, ``C^2 = (1 + K <x, y>)^2 + K^2 |x /\\ y|^2``: nothing cancels near ``x = y``, near the cut
         locus or near K = 0.
         """
+        if self._compiled(x, y):
+            return by_rows(dist_row, x, y, out=out, event=0, numbers=(float(self.curvature),))
         xp, x, y, k = self._operands(x, y)
         return store(2 * pair(xp, k, x, y).theta, out)
 
@@ -187,51 +195,19 @@ class Stereographic(Manifold):
 
         return self.dist(x, y), pull
 
-    def inner(self, x: Array, u: Array, v: Array, /) -> Array:
-        """``(2 / A)^2 sum(u v)``."""
-        xp, x, u, v, k = self._operands(x, u, v)
-        scale = (2 / conformal(xp, k, x))[..., None]
-        return dot(xp, scale * u, scale * v)
-
-    def inner_vjp(self, x: Array, u: Array, v: Array, /) -> tuple[Array, Pull]:
-        """`inner` and the pull to ``(dx, du, dv, dK)``."""
-        xp, x, u, v, k = self._operands(x, u, v)
-
-        def pull(dy: Any) -> tuple[Any, ...]:
-            if dy is None:
-                return None, None, None, *self._field(None)
-            a = conformal(xp, k, x)
-            g = dy * 4 / (a * a)
-            dx, dk = conformal_pull(xp, k, x, -2 * g * dot(xp, u, v) / a)
-            du, dv = g[..., None] * v, g[..., None] * u
-            return sum_to(dx, x.shape), sum_to(du, u.shape), sum_to(dv, v.shape), *self._field(xp.sum(dk))
-
-        return self.inner(x, u, v), pull
-
-    def norm(self, x: Array, u: Array, /) -> Array:
-        """``2 |u| / A``."""
-        xp, x, u, k = self._operands(x, u)
-        return 2 * length(xp, u) / conformal(xp, k, x)
-
-    def norm_vjp(self, x: Array, u: Array, /) -> tuple[Array, Pull]:
-        """`norm` and the pull to ``(dx, du, dK)``; the part across u is zero at ``u = 0``."""
-        xp, x, u, k = self._operands(x, u)
-
-        def pull(dr: Any) -> tuple[Any, ...]:
-            if dr is None:
-                return None, None, *self._field(None)
-            a, r = conformal(xp, k, x), length(xp, u)
-            g = 2 * dr / a
-            dx, dk = conformal_pull(xp, k, x, -g * r / a)
-            return sum_to(dx, x.shape), sum_to(g[..., None] * direction(xp, u, r), u.shape), *self._field(xp.sum(dk))
-
-        return self.norm(x, u), pull
+    def pairwise_dist(self, x: Array, y: Array, /, *, out: Array | None = None) -> Array:
+        """All distances ``(..., k, l)``, by the formula of `dist`: without temporaries for two sets, else in blocks."""
+        if self._compiled(x, y) and x.ndim == y.ndim == 2:
+            return all_pairs(pairwise_row, x, y, out=out, numbers=(float(self.curvature),))
+        return super().pairwise_dist(x, y, out=out)
 
     def transport(self, x: Array, y: Array, u: Array, /, *, out: Array | None = None) -> Array:
         """``(A_y / A_x) (I - 2 d d^T) (I - 2 e e^T) u``: e the direction of `log`, d that of ``y - x``; an isometry.
 
         The inversion that swaps x and y reflects in d; it turns the geodesic around, which the reflection in e undoes.
         """
+        if self._compiled(x, y, u):
+            return by_rows(transport_row, x, y, u, out=out, numbers=(float(self.curvature),))
         xp, x, y, u, k = self._operands(x, y, u)
         two = pair(xp, k, x, y)
         turned = reflected(xp, reflected(xp, u, two.first), direction(xp, two.d, two.delta))
@@ -266,62 +242,6 @@ class Stereographic(Manifold):
             return dx, *self._field(dk)
 
         return self.project(x), pull
-
-    def to_tangent(self, x: Array, u: Array, /) -> Array:
-        """``u`` itself."""
-        xp, x, u = self._points(x, u)
-        return spread(xp, u, (*batch_shape(x, u), self.n))
-
-    def to_tangent_vjp(self, x: Array, u: Array, /) -> tuple[Array, Pull]:
-        """`to_tangent` and the pull to ``(None, du, None)``."""
-        _, x, u = self._points(x, u)
-
-        def pull(dv: Any) -> tuple[Any, ...]:
-            return None, None if dv is None else sum_to(dv, u.shape), *self._field(None)
-
-        return self.to_tangent(x, u), pull
-
-    def retract(self, x: Array, u: Array, /) -> Array:
-        """``project(x + u)``."""
-        _, x, u = self._points(x, u)
-        return self.project(x + u)
-
-    def retract_vjp(self, x: Array, u: Array, /) -> tuple[Array, Pull]:
-        """`retract` and the pull to ``(dx, du, dK)``."""
-        _, x, u = self._points(x, u)
-        y, pull_project = self.project_vjp(x + u)
-
-        def pull(dy: Any) -> tuple[Any, ...]:
-            d, *field = pull_project(dy)
-            return (None, None, *field) if d is None else (sum_to(d, x.shape), sum_to(d, u.shape), *field)
-
-        return y, pull
-
-    def egrad_to_rgrad(self, x: Array, g: Array, /) -> Array:
-        """``(A / 2)^2 g``."""
-        return self._scaled(x, g, 2)
-
-    def egrad_to_rgrad_vjp(self, x: Array, g: Array, /) -> tuple[Array, Pull]:
-        """`egrad_to_rgrad` and the pull to ``(dx, dg, dK)``."""
-        return self._scaled_vjp(x, g, 2)
-
-    def to_coordinates(self, x: Array, u: Array, /) -> Array:
-        """``(2 / A) u``: the axes themselves are an orthogonal frame."""
-        return self._scaled(x, u, -1)
-
-    def to_coordinates_vjp(self, x: Array, u: Array, /) -> tuple[Array, Pull]:
-        """`to_coordinates` and the pull to ``(dx, du, dK)``."""
-        return self._scaled_vjp(x, u, -1)
-
-    def from_coordinates(self, x: Array, c: Array, /) -> Array:
-        """``(A / 2) c``."""
-        self._point_and_coordinates(x, c)
-        return self._scaled(x, c, 1)
-
-    def from_coordinates_vjp(self, x: Array, c: Array, /) -> tuple[Array, Pull]:
-        """`from_coordinates` and the pull to ``(dx, dc, dK)``."""
-        self._point_and_coordinates(x, c)
-        return self._scaled_vjp(x, c, 1)
 
     def logdet_exp(self, x: Array, u: Array, /) -> Array:
         """``(n - 1) log |sin_K(r) / r|`` with ``r = 2 |u| / A``."""
@@ -366,34 +286,11 @@ class Stereographic(Manifold):
         k = self._cast(xp, r)
         return 1 + 2 * k * r * r * dlog_sine(k, r)
 
-    def _scaled(self, x: Array, u: Array, power: int) -> Array:
-        xp, x, u, k = self._operands(x, u)
-        return ((conformal(xp, k, x) / 2) ** power)[..., None] * u
-
-    def _scaled_vjp(self, x: Array, u: Array, power: int) -> tuple[Array, Pull]:
-        xp, x, u, k = self._operands(x, u)
-
-        def pull(dv: Any) -> tuple[Any, ...]:
-            if dv is None:
-                return None, None, *self._field(None)
-            a = conformal(xp, k, x)
-            scale = (a / 2) ** power
-            dx, dk = conformal_pull(xp, k, x, power * scale / a * dot(xp, u, dv))
-            return sum_to(dx, x.shape), sum_to(scale[..., None] * dv, u.shape), *self._field(xp.sum(dk))
-
-        return self._scaled(x, u, power), pull
-
-    def _field(self, dk: Array | None) -> tuple[Any, ...]:
-        # The cotangents of the array fields.
-        return (dk,)
-
-    def _operands(self, *points: Array) -> tuple[Any, ...]:
-        # The namespace, the points and tangents in one dtype, and the curvature in it.
-        xp, *arrays = self._points(*points)
-        return (xp, *arrays, self._cast(xp, arrays[0]))
-
-    def _cast(self, xp: Any, like: Array) -> Array:
+    def _compiled(self, *arrays: Array) -> bool:
+        # Whether the row kernels take these arguments, whose shapes are checked then, and the curvature as a number.
         k = self.curvature
-        if is_scalar(k) or is_host(k):
-            return xp.asarray(float(k), dtype=like.dtype, device=array_api_compat.device(like))
-        return xp.astype(namespace(like, k).asarray(k), like.dtype, copy=False)
+        if not (compiled(*arrays) and (is_scalar(k) or is_host(k))):
+            return False
+        for a in arrays:
+            self._check_shape(a)
+        return True

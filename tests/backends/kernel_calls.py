@@ -101,6 +101,19 @@ def _hyperboloid() -> None:
     m.pairwise_dist(x, y)
 
 
+def _stereographic() -> None:
+    from geomlat.manifolds import Stereographic
+
+    x, y = np.array([[0.1, -0.2], [0.3, 0.0]]), np.array([[0.1, 0.5], [-4.0, 0.1]])
+    for k in (-0.05, 0.0, 3.0):
+        m = Stereographic(2, k)
+        u = m.log(x, y)
+        m.exp(x, u)
+        m.dist(x, y)
+        m.transport(x, y, u)
+        m.pairwise_dist(x, y)
+
+
 def _von_mises_fisher() -> None:
     from geomlat.distributions import SphericalUniform, VonMisesFisher
 
@@ -168,6 +181,7 @@ def _flows() -> None:
 CALLS: list[Callable[[], None]] = [
     _draws,
     _sphere,
+    _stereographic,
     _torus,
     _rotations,
     _hyperboloid,

@@ -135,3 +135,61 @@ def test_the_space_form_of_the_ball_is_known():
     assert form == (1, 3, -2.0, np.inf)
     assert pull([(3.0, None)]) == (3.0,)
     assert pull([(None, 5.0)]) == (0.0,)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("k", [-2.0, -1e-12, 0.0, 1e-12, 2.0])
+@pytest.mark.parametrize("n", [1, 2, 12])
+def test_kernels_equal_the_array_expressions(n, k, dtype):
+    m, gen = Stereographic(n, k), np.random.default_rng(n)
+    x, y = (gen.uniform(-0.6, 0.6, (2, 200, n)) / np.sqrt(n)).astype(dtype)
+    u = (0.3 * gen.standard_normal((200, n))).astype(dtype)
+    y[:5], u[:3], x[5:8], u[8:10] = x[:5], 0, 0, (1e18 if k <= 0 else 1) * u[8:10]
+    for name, args in {"exp": (x, u), "log": (x, y), "dist": (x, y), "transport": (x, y, u)}.items():
+        fast, plain = getattr(m, name)(*args), getattr(m, name)(*(a.view(Plain) for a in args))
+        assert fast.dtype == plain.dtype == dtype
+        grain = 1 / np.minimum(1 + k * np.sum(x * x, -1), 1 + k * np.sum(y * y, -1)).clip(1e-2, 1)
+        gap = np.abs(fast - plain).reshape(200, -1).max(-1) / grain
+        size = 1 + np.abs(np.asarray(plain)).reshape(200, -1).max(-1)
+        assert np.max(gap / size) <= 16 * np.finfo(dtype).eps
+        # A single row, and a row against many.
+        np.testing.assert_array_equal(getattr(m, name)(*(a[7] for a in args)), fast[7])
+        np.testing.assert_array_equal(getattr(m, name)(args[0][7], *args[1:])[7], fast[7])
+    table = m.pairwise_dist(x[:20], y)
+    np.testing.assert_array_equal(table, m.dist(x[:20, None], y))
+    np.testing.assert_array_equal(m.pairwise_dist(x[None, :20], y[None])[0], table)
+
+
+def test_out_takes_the_result():
+    m = Stereographic(2, -0.5)
+    x, y = m.random_point((4,), rng=0), m.random_point((4,), rng=1)
+    u = m.log(x, y)
+    calls = {"exp": (x, u), "log": (x, y), "dist": (x, y), "transport": (x, y, u), "pairwise_dist": (x, y)}
+    for name, args in calls.items():
+        f = getattr(m, name)
+        out = np.full_like(f(*args), np.nan)
+        assert f(*args, out=out) is out
+        np.testing.assert_array_equal(out, f(*args))
+        plain = np.full_like(out, np.nan)
+        assert f(*(a.view(Plain) for a in args), out=plain) is plain
+        np.testing.assert_allclose(plain, out, rtol=1e-14)
+        with pytest.raises(ValueError, match="out must be"):
+            f(*args, out=np.empty((9, 9)))
+
+
+def test_wrong_parameters_are_named():
+    for family in (Stereographic, PoincareBall):
+        with pytest.raises(ValueError, match=rf"{family.__name__}\(n\) needs n >= 1, got 0"):
+            family(0, -1.0)
+    for bad in (np.nan, np.inf):
+        with pytest.raises(ValueError, match="needs a finite curvature"):
+            Stereographic(2, bad)
+    for bad in (0.0, 1.0, -np.inf, np.nan):
+        with pytest.raises(ValueError, match="needs a finite curvature < 0"):
+            PoincareBall(2, bad)
+    with pytest.raises(ValueError, match=r"needs one number, got an array of shape \(3,\)"):
+        Stereographic(2, np.ones(3))
+    with pytest.raises(ValueError, match=r"takes arrays of shape \(..., 2\), got \(3,\)"):
+        PoincareBall(2).exp(np.ones(3), np.ones(2))
+    with pytest.raises(ValueError, match=r"coordinates of shape \(..., 2\), got \(3,\)"):
+        PoincareBall(2).from_coordinates(np.ones(2), np.ones(3))
