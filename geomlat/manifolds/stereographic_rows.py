@@ -27,9 +27,9 @@ def less(p: float, q: float) -> float:
 
 
 @inlined
-def less_part(p: float, k: float, q: float) -> float:
-    """``p - k q`` before anything else."""
-    return p - k * q
+def less_parts(p: float, k: float, rest: float, q: float) -> float:
+    """``(p - k q) - rest q``, in this order."""
+    return (p - k * q) - rest * q
 
 
 @summation
@@ -62,24 +62,24 @@ def gap(x: Any, a: int, y: Any, b: int, dd: float) -> float:
 
 
 @summation
-def along(w: Any, c: int, x: Any, a: int, y: Any, b: int, k: float, inverse: float) -> float:
+def along(w: Any, c: int, x: Any, a: int, y: Any, b: int, inverse: float, k: float) -> float:
     """``<w - k e, e>`` for ``e = (y - x) inverse``."""
     total = 0.0
     for j in range(x.shape[1]):
         e = less(np.float64(y[b, j]), np.float64(x[a, j])) * inverse
-        total += less_part(np.float64(w[c, j]), k, e) * e
+        total += less_parts(np.float64(w[c, j]), k, 0.0, e) * e
     return total
 
 
 @summation
 def across(
-    w: Any, c: int, x: Any, a: int, y: Any, b: int, k: float, inverse: float, u: Any, d: int
+    w: Any, c: int, x: Any, a: int, y: Any, b: int, inverse: float, k: float, rest: float, u: Any, d: int
 ) -> tuple[float, float]:
-    """``|w - k e|^2`` and ``<w - k e, u>``."""
+    """``|v|^2`` and ``<v, u>`` for the part v of w across e."""
     total, other = 0.0, 0.0
     for j in range(x.shape[1]):
         e = less(np.float64(y[b, j]), np.float64(x[a, j])) * inverse
-        v = less_part(np.float64(w[c, j]), k, e)
+        v = less_parts(np.float64(w[c, j]), k, rest, e)
         total += v * v
         other += v * np.float64(u[d, j])
     return total, other
@@ -101,27 +101,29 @@ def half_angle(k: float, root: float, delta: float, chord: float, root_q: float)
 
 
 @scalar
-def plane(x: Any, a: int, y: Any, b: int, k: float) -> tuple[float, float, float, float, float, float, float, int]:
-    """``|d|``, A_x, A_y, B, C, the length of K w, its part along d, and which of the points w is taken from."""
+def plane(
+    x: Any, a: int, y: Any, b: int, k: float
+) -> tuple[float, float, float, float, float, tuple[float, float, float, int]]:
+    """``|d|``, A_x, A_y, B, C; and for w: ``1 / |d|``, its part along d in two parts, and which of the points it is.
+
+    The second part is what the rounding of the first leaves, near the cut locus more than w across d itself.
+    """
     root = math.sqrt(abs(k))
     dd, xx, yy, xy = sums(x, a, y, b, root)
     delta = gap(x, a, y, b, dd)
     inverse = 1.0 / delta if delta > LEAST else 0.0
-    which = 0 if xx < yy else 1
-    part = 0.0
-    for _ in range(2):
-        if which == 0:
-            part += along(x, a, x, a, y, b, part, inverse)
-        else:
-            part += along(y, b, x, a, y, b, part, inverse)
-    if which == 0:
-        total, _ = across(x, a, x, a, y, b, part, inverse, x, a)
+    if xx < yy:
+        part = along(x, a, x, a, y, b, inverse, 0.0)
+        rest = along(x, a, x, a, y, b, inverse, part)
+        square, _ = across(x, a, x, a, y, b, inverse, part, rest, x, a)
     else:
-        total, _ = across(y, b, x, a, y, b, part, inverse, x, a)
+        part = along(y, b, x, a, y, b, inverse, 0.0)
+        rest = along(y, b, x, a, y, b, inverse, part)
+        square, _ = across(y, b, x, a, y, b, inverse, part, rest, x, a)
     c = 1.0 - xy if k < 0.0 else 1.0 + xy
-    bend = abs(k) * delta * math.sqrt(total)
+    bend = abs(k) * delta * math.sqrt(square)
     chord = math.sqrt(c * c + bend * bend)
-    return delta, border(k, xx), border(k, yy), c, chord, inverse, part, which
+    return delta, border(k, xx), border(k, yy), c, chord, (inverse, part, rest, 0 if xx < yy else 1)
 
 
 @inlined
@@ -208,13 +210,13 @@ def exp_row(i: int, x: Any, u: Any, k: float, eps: float, out: Any) -> None:
 def log_row(i: int, x: Any, y: Any, k: float, out: Any) -> None:
     """``A theta (B e + K |d| w) / C``."""
     a, b = min(i, x.shape[0] - 1), min(i, y.shape[0] - 1)
-    delta, ax, ay, c, chord, inverse, part, which = plane(x, a, y, b, k)
+    delta, ax, ay, c, chord, (inverse, part, rest, which) = plane(x, a, y, b, k)
     theta = ax * half_angle(k, math.sqrt(abs(k)), delta, chord, math.sqrt(ax) * math.sqrt(ay))
     f, g = (c / chord, k * delta / chord) if chord > 0.0 else (1.0, 0.0)
     for j in range(x.shape[1]):
         p, q = np.float64(x[a, j]), np.float64(y[b, j])
         e = (q - p) * inverse
-        out[i, j] = theta * (f * e + g * ((p if which == 0 else q) - part * e))
+        out[i, j] = theta * (f * e + g * less_parts(p if which == 0 else q, part, rest, e))
 
 
 @scalar
@@ -248,16 +250,17 @@ def pairwise_row(i: int, x: Any, y: Any, k: float, out: Any) -> None:
 def transport_row(i: int, x: Any, y: Any, u: Any, k: float, out: Any) -> None:
     """``(A_y / A_x)`` times the reflections of u in ``f = (B e + K |d| w) / C`` and in e."""
     a, b, d = min(i, x.shape[0] - 1), min(i, y.shape[0] - 1), min(i, u.shape[0] - 1)
-    delta, ax, ay, c, chord, inverse, part, which = plane(x, a, y, b, k)
+    delta, ax, ay, c, chord, (inverse, part, rest, which) = plane(x, a, y, b, k)
     f, g = (c / chord, k * delta / chord) if chord > 0.0 else (1.0, 0.0)
-    ue = along(u, d, x, a, y, b, 0.0, inverse)
+    ue = along(u, d, x, a, y, b, inverse, 0.0)
     if which == 0:
-        _, uw = across(x, a, x, a, y, b, part, inverse, u, d)
+        _, uw = across(x, a, x, a, y, b, inverse, part, rest, u, d)
     else:
-        _, uw = across(y, b, x, a, y, b, part, inverse, u, d)
+        _, uw = across(y, b, x, a, y, b, inverse, part, rest, u, d)
     uf = 2.0 * (f * ue + g * uw)
     ratio, back = ay / ax, uf * f + 2.0 * (ue - uf * f)
     for j in range(x.shape[1]):
         p, q = np.float64(x[a, j]), np.float64(y[b, j])
         e = (q - p) * inverse
-        out[i, j] = ratio * (np.float64(u[d, j]) - back * e - uf * g * ((p if which == 0 else q) - part * e))
+        v = less_parts(p if which == 0 else q, part, rest, e)
+        out[i, j] = ratio * (np.float64(u[d, j]) - back * e - uf * g * v)
