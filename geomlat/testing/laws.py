@@ -34,7 +34,7 @@ def exp_log_inverse(m: Any, *, x: Array, u: Array) -> None:
         m,
         np.where(keep, got, 0),
         np.where(keep, host(u), 0),
-        _wide(m, x, u) * _cut(m, r),
+        _wide(m, x, u) * _stretch(m, m.exp(x, u)) * _cut(m, r),
         LIMIT,
         x=x,
         u=u,
@@ -47,7 +47,7 @@ def log_exp_inverse(m: Any, *, x: Array, y: Array) -> None:
     On a hyperboloid both terms of exp are up to ``|x| cosh(d)`` large, and ``cosh(d)`` up to ``2 |x| |y|``.
     """
     back = nearest(m, m.exp(x, m.log(x, y)), y)
-    require("log_exp_inverse", m, back, _all(m, y, x), _wide(m, x, x, y), LIMIT, x=x, y=y)
+    require("log_exp_inverse", m, back, _all(m, y, x), _both(m, x, x, y), LIMIT, x=x, y=y)
 
 
 def log_is_tangent(m: Any, *, x: Array, y: Array) -> None:
@@ -67,7 +67,7 @@ def exp_stays(m: Any, *, x: Array, u: Array) -> None:
 def dist_is_norm_of_log(m: Any, *, x: Array, y: Array) -> None:
     """``dist(x, y) = |log(x, y)|``."""
     got = m.dist(x, y)
-    require("dist_is_norm_of_log", m, got, m.norm(x, m.log(x, y)), _flat(m, _wide(m, x, y)), LIMIT, x=x, y=y)
+    require("dist_is_norm_of_log", m, got, m.norm(x, m.log(x, y)), _flat(m, _both(m, x, y)), LIMIT, x=x, y=y)
 
 
 def dist_from_origin(m: Any, *, c: Array) -> None:
@@ -76,10 +76,10 @@ def dist_from_origin(m: Any, *, c: Array) -> None:
     u = m.from_coordinates(o, c)
     r, y = m.norm(o, u), m.exp(o, u)
     keep = host(r) < m.injectivity_radius
-    require(
-        "dist_from_origin", m, np.where(keep, host(m.dist(o, y)), 0), np.where(keep, host(r), 0), host(r), LIMIT, c=c
-    )
-    keep, scale = _size(m, r) < m.injectivity_radius, _size(m, r) * _cut(m, _size(m, r))
+    size, stretch = _size(m, r), _stretch(m, y)
+    scale = _flat(m, size * stretch)
+    require("dist_from_origin", m, np.where(keep, host(m.dist(o, y)), 0), np.where(keep, host(r), 0), scale, LIMIT, c=c)
+    keep, scale = size < m.injectivity_radius, size * stretch * _cut(m, size)
     require("dist_from_origin", m, np.where(keep, host(m.log(o, y)), 0), np.where(keep, host(u), 0), scale, LIMIT, c=c)
 
 
@@ -92,7 +92,7 @@ def dist_is_symmetric(m: Any, *, x: Array, y: Array) -> None:
 def dist_is_triangular(m: Any, *, x: Array, y: Array, z: Array) -> None:
     """``dist(x, z) <= dist(x, y) + dist(y, z)``."""
     direct, detour = host(m.dist(x, z)), host(m.dist(x, y)) + host(m.dist(y, z))
-    wide = _flat(m, _wide(m, x, y)) + _flat(m, _wide(m, y, z))
+    wide = _flat(m, _both(m, x, y)) + _flat(m, _both(m, y, z))
     require("dist_is_triangular", m, np.maximum(direct, detour), detour, wide, LIMIT, x=x, y=y, z=z)
 
 
@@ -113,7 +113,7 @@ def geodesic_has_constant_speed(m: Any, *, x: Array, u: Array, t: Array) -> None
     far = host(t) * host(m.norm(x, u))
     keep = far < m.injectivity_radius
     got = host(m.dist(x, m.geodesic(x, u, t)))
-    scale = _flat(m, _wide(m, x, u))
+    scale = _flat(m, _wide(m, x, u) * _stretch(m, m.exp(x, u)))
     require(
         "geodesic_has_constant_speed", m, np.where(keep, got, 0), np.where(keep, far, 0), scale, LIMIT, x=x, u=u, t=t
     )
@@ -122,13 +122,13 @@ def geodesic_has_constant_speed(m: Any, *, x: Array, u: Array, t: Array) -> None
 def transport_is_isometric(m: Any, *, x: Array, y: Array, u: Array, v: Array) -> None:
     """``<T u, T v>_y = <u, v>_x``."""
     got = m.inner(y, m.transport(x, y, u), m.transport(x, y, v))
-    scale = host(m.norm(x, u)) * host(m.norm(x, v)) * _flat(m, _wide(m, x, y))
+    scale = host(m.norm(x, u)) * host(m.norm(x, v)) * _flat(m, _both(m, x, y))
     require("transport_is_isometric", m, got, m.inner(x, u, v), scale, LIMIT, x=x, y=y, u=u, v=v)
 
 
 def transport_has_inverse(m: Any, *, x: Array, y: Array, u: Array) -> None:
     """``transport(y, x, transport(x, y, u)) = u`` and ``transport(x, x, u) = u``."""
-    scale = _size(m, m.norm(x, u)) * _wide(m, x, y)
+    scale = _size(m, m.norm(x, u)) * _both(m, x, y)
     require("transport_has_inverse", m, m.transport(y, x, m.transport(x, y, u)), u, scale, LIMIT, x=x, y=y, u=u)
     require("transport_has_inverse", m, m.transport(x, x, u), u, scale, LIMIT, x=x, u=u)
 
@@ -136,7 +136,7 @@ def transport_has_inverse(m: Any, *, x: Array, y: Array, u: Array) -> None:
 def transport_has_adjoint(m: Any, *, x: Array, y: Array, u: Array, w: Array) -> None:
     """``<transport(x, y, u), w>_y = <u, transport(y, x, w)>_x``."""
     got = m.inner(y, m.transport(x, y, u), w)
-    scale = host(m.norm(x, u)) * host(m.norm(y, w)) * _flat(m, _wide(m, x, y))
+    scale = host(m.norm(x, u)) * host(m.norm(y, w)) * _flat(m, _both(m, x, y))
     require("transport_has_adjoint", m, got, m.inner(x, u, m.transport(y, x, w)), scale, LIMIT, x=x, y=y, u=u, w=w)
 
 
@@ -149,7 +149,7 @@ def transport_is_tangent(m: Any, *, x: Array, y: Array, u: Array) -> None:
 
 def transport_turns_log(m: Any, *, x: Array, y: Array) -> None:
     """``transport(x, y, log(x, y)) = -log(y, x)``: a geodesic transports its own velocity."""
-    scale = _wide(m, x, y) * _cut(m, _size(m, m.dist(x, y)))
+    scale = _both(m, x, y) * _cut(m, _size(m, m.dist(x, y)))
     require("transport_turns_log", m, m.transport(x, y, m.log(x, y)), -host(m.log(y, x)), scale, LIMIT, x=x, y=y)
 
 
@@ -279,6 +279,12 @@ def _wide(m: Any, x: Array, *others: Array) -> np.ndarray:
     wide = _stretch(m, x)
     for a in (x, *others):
         wide = wide * (1.0 + _largest(m, a) / unit)
+    return wide
+
+
+def _both(m: Any, x: Array, *others: Array) -> np.ndarray:
+    # `_wide` of points, with what the roundings of the last one grow to.
+    wide: np.ndarray = _wide(m, x, *others) * _stretch(m, others[-1])
     return wide
 
 

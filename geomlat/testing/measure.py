@@ -45,8 +45,8 @@ def roundings(got: Array, expected: Array, scale: Array) -> np.ndarray:
     got, expected = host(got), host(expected)
     error = np.abs(got.astype(np.float64) - expected.astype(np.float64))
     unit = float(np.finfo(got.dtype).eps) * np.broadcast_to(np.asarray(host(scale), np.float64), error.shape)
-    exact = error == 0
-    return np.where(exact, 0.0, error / np.where(exact | (unit == 0), 1e-323, unit))
+    least = float(np.finfo(got.dtype).smallest_subnormal)
+    return np.where(error == 0, 0.0, error / np.maximum(unit, least))
 
 
 def require(law: str, manifold: Any, got: Array, expected: Array, scale: Array, limit: float, **inputs: Array) -> None:

@@ -58,7 +58,7 @@ def lengths(
     ordinary = top * gen.uniform(0.2 if smooth else 0.02, 0.8 if smooth else 0.98, shape)
     if smooth:
         return ordinary
-    least = -300.0 if dtype == np.float64 else -36.0
+    least = -300.0 if dtype == np.float64 else -30.0
     specials = [0.0, 10.0**least]
     if math.isfinite(manifold.injectivity_radius):
         specials += [top * (1 - 10.0**-k) for k in (1, 3, 6, 9, 12)] + [top, top * (1 + 1e-9)]
