@@ -100,9 +100,9 @@ def _knn(model: Any, x: np.ndarray, dataset: Dataset, rng: Any) -> float:
 def _label(run: Run, member: str) -> tuple[str, str]:
     if member == "pixels":
         return "independent pixels", "none"
-    space, n = run.members[member][0], run.members[member][1:]
+    latent = run.members[member]
     name = NAMES[member] + (f", {run.prior}" if run.prior != "standard" else "")
-    return name, f"{_SPACES[space]}^{n}"
+    return name, latent if "," in latent or "*" in latent else f"{_SPACES[latent[0]]}^{latent[1:]}"
 
 
 def _cells(score: dict[str, float]) -> list[str]:
@@ -115,7 +115,7 @@ def _cells(score: dict[str, float]) -> list[str]:
 
 def _footnote(run: Run, samples: int) -> str:
     shift = f" + {run.kappa_shift:g}" if run.kappa_shift else ", without a floor"
-    kappa = f"kappa = softplus{shift}; " if run.latent.startswith("s") and run.family != "cauchy" else ""
+    kappa = f"kappa = softplus{shift}; " if "s" in run.latent and run.family != "cauchy" else ""
     return (
         f"{kappa}log p(x): {samples} importance samples, +- its standard error over rows;\n"
         "kNN: accuracy of 5 nearest neighbours in the latent space, by its own distance."

@@ -20,8 +20,15 @@ RUN = "run.json"
 # What may change when a run resumes.
 _FREE = {"epochs", "patience", "alone"}
 NAMES = {"svae": "S-VAE", "nvae": "N-VAE", "hvae": "H-VAE", "vae": "VAE", "ae": "AE"}
+_COUNTS = "123456789"
 # The latent space of each model when none is named, and the letters of those it can have.
-LATENTS = {"svae": ("s2", "s"), "nvae": ("e2", "e"), "hvae": ("h2", "hpu"), "vae": ("e2", "eshput"), "ae": ("e2", "e")}
+LATENTS = {
+    "svae": ("s2", "s"),
+    "nvae": ("e2", "e"),
+    "hvae": ("h2", "hpu"),
+    "vae": ("e2", "eshput" + _COUNTS),
+    "ae": ("e2", "e"),
+}
 
 
 @dataclass(frozen=True)
@@ -79,10 +86,10 @@ class Run:
         }
         if member == "ae":
             return models.autoencoder(dataset.n_features, **shape)
-        if self.members[member].startswith("s"):
+        if "s" in self.members[member]:
             shape |= {"family": self.family}
             shape |= {"kappa_shift": self.kappa_shift} if self.family != "cauchy" else {}
-        elif self.curvature is not None:
+        if self.curvature is not None:
             shape["curvature"] = self.curvature
         shape |= {"prior": self.prior, "layers": self.layers, "free_bits": self.free_bits}
         return models.vae(dataset.n_features, **shape)
@@ -116,8 +123,8 @@ def resolve(args: Namespace) -> tuple[Path, Run]:
         latent = {"latent": LATENTS[args.model][0]}
         run = Run(**{**defaults, **latent, **given})
         folder = args.out or _free(_stem(given))
-    letters = LATENTS[run.model][1]
-    if not run.latent.startswith(tuple(letters)):
+    letters = LATENTS[run.model][1].rstrip(_COUNTS)
+    if not run.latent.startswith(tuple(LATENTS[run.model][1])):
         known = "; ".join(f"{letter}1, {letter}2, ..." for letter in letters)
         msg = f"{run.model} needs --latent {known}, got {run.latent!r}"
         raise ValueError(msg)

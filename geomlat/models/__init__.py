@@ -13,20 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from geomlat.models.autoencoder import Autoencoder
+from geomlat.models.directional import PowerSphericalLatent, SphericalCauchyLatent, VonMisesFisherLatent
 from geomlat.models.flow_mixture import FlowMixture
-from geomlat.models.latents import (
-    GaussianLatent,
-    Latent,
-    PowerSphericalLatent,
-    SphericalCauchyLatent,
-    VonMisesFisherLatent,
-    WrappedLatent,
-)
+from geomlat.models.latent import Latent
+from geomlat.models.latents import GaussianLatent, ProductLatent, WrappedLatent
 from geomlat.models.latents import latent as _latent
 from geomlat.models.likelihoods import Bernoulli, Binomial, Gaussian
 from geomlat.models.likelihoods import likelihood as _likelihood
 from geomlat.models.posterior import Posterior
-from geomlat.models.priors import Fixed
+from geomlat.models.priors import Fixed, ProductPrior
 from geomlat.models.rate import rate_vjp
 from geomlat.models.spaces import Space, StandardWrapped
 from geomlat.models.vae import VAE
@@ -49,6 +44,8 @@ __all__ = [
     "Latent",
     "Posterior",
     "PowerSphericalLatent",
+    "ProductLatent",
+    "ProductPrior",
     "Space",
     "SphericalCauchyLatent",
     "StandardWrapped",
@@ -73,6 +70,8 @@ _KNOWN = (
     WrappedLatent,
     Space,
     StandardWrapped,
+    ProductLatent,
+    ProductPrior,
     VampPrior,
     Fixed,
     MLP,

@@ -6,58 +6,24 @@
 
 from __future__ import annotations
 
-import math
 import re
-from abc import abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from geomlat.backends import namespace
-from geomlat.distributions import Normal, PowerSpherical, SphericalCauchy, VonMisesFisher, WrappedNormal
-from geomlat.distributions._vmf_rules import ESTIMATORS
+from geomlat.distributions import (
+    Normal,
+    ProductDistribution,
+    WrappedNormal,
+)
 from geomlat.grad import Params, add
-from geomlat.manifolds import Euclidean, Manifold, Sphere
-from geomlat.models.priors import Fixed
+from geomlat.manifolds import Euclidean, Manifold, Product
+from geomlat.models.directional import DIRECTIONAL
+from geomlat.models.latent import Array, Latent, PullQ, softplus
+from geomlat.models.priors import Fixed, ProductPrior
 from geomlat.models.spaces import Space, StandardWrapped
-from geomlat.nn import Dense, Layer
-from geomlat.random import Stream
-
-Array = Any
-PullQ = Callable[[Any, Params], Array]
-
-
-class Latent(Layer):
-    """What a latent family has: the width of a point, its manifold, the prior that goes with it, and ``vjp``."""
-
-    n_in: int
-    dim: int
-
-    @property
-    @abstractmethod
-    def manifold(self) -> Manifold:
-        """Where the latent lives."""
-
-    def manifold_at(self, p: Params) -> Manifold:
-        """The manifold at the parameters ``p``."""
-        return self.manifold
-
-    @property
-    @abstractmethod
-    def standard_prior(self) -> Layer:
-        """The prior of ``prior="standard"``."""
-
-    @property
-    def width(self) -> int:
-        """Coordinates of a latent point, the decoder's input width."""
-        return math.prod(self.manifold.ambient_shape)
-
-    @abstractmethod
-    def vjp(self, p: Params, h: Array) -> tuple[Any, PullQ]:
-        """The posterior of each row of ``h``, and its pull."""
+from geomlat.nn import Dense
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,139 +59,6 @@ class GaussianLatent(Latent):
             return pull_head(xp.concat([dloc, dscale * slope], axis=-1), g)
 
         return q, pull
-
-
-@dataclass(frozen=True, eq=False)
-class DirectionalLatent(Latent):
-    """A law on S^dim about a mean direction mu, a normalised linear head, with one concentration."""
-
-    n_in: int
-    dim: int
-
-    def _head(self, start: float) -> Dense:
-        def bias(rng: Stream, shape: tuple[int, ...]) -> np.ndarray:
-            value = np.zeros(shape)
-            value[-1] = start
-            return value
-
-        return Dense(self.n_in, self.dim + 2, bias_init=bias)
-
-    @cached_property
-    def manifold(self) -> Sphere:
-        """The sphere S^dim."""
-        return Sphere(self.dim)
-
-    @property
-    def standard_prior(self) -> Fixed:
-        """The uniform law."""
-        return Fixed("uniform", self.dim)
-
-    @abstractmethod
-    def law(self, mu: Array, concentration: Array) -> Any:
-        """The law at a mean direction and the value of `constraint`."""
-
-    @abstractmethod
-    def constraint(self, raw: Array) -> tuple[Array, Array]:
-        """The concentration of the raw head, and its slope."""
-
-    def vjp(self, p: Params, h: Array) -> tuple[Any, PullQ]:
-        """The posterior of each row of ``h``, and its pull."""
-        out, pull_head = self.head.vjp(p, h)  # type: ignore[attr-defined]
-        mu, pull_mu = self.manifold.project_vjp(out[..., :-1])
-        concentration, slope = self.constraint(out[..., -1])
-        q = self.law(mu, concentration)
-
-        def pull(dq: Any, g: Params) -> Array:
-            xp = namespace(out)
-            dmu, dconcentration = dq
-            ddirection = xp.zeros_like(mu) if dmu is None else pull_mu(dmu)[0]
-            draw = xp.zeros_like(slope) if dconcentration is None else dconcentration * slope
-            return pull_head(xp.concat([ddirection, draw[..., None]], axis=-1), g)
-
-        return q, pull
-
-
-@dataclass(frozen=True, eq=False)
-class VonMisesFisherLatent(DirectionalLatent):
-    """A von Mises-Fisher distribution on S^dim: mu a normalised linear head, ``kappa = softplus(head) + kappa_shift``.
-
-    With ``kappa_shift = 0`` the uniform law is within reach; the literature's shift of 1 keeps it out of reach
-    (KL >= 0.1516 on S^2). The bias of the head for kappa starts at ``kappa_start`` (None: 10 dim), so that codes carry
-    information from the first step; from 0, one run in three on the digits fell to the uniform law and stayed there.
-    """
-
-    kappa_shift: float = 0.0
-    estimator: str = "implicit"
-    kappa_start: float | None = None
-    head: Dense = field(init=False)
-
-    def __post_init__(self) -> None:
-        check_shift(self.kappa_shift)
-        if self.estimator not in ESTIMATORS:
-            msg = f"estimator must be one of {', '.join(ESTIMATORS)}, got {self.estimator!r}"
-            raise ValueError(msg)
-        start = 10.0 * self.dim if self.kappa_start is None else self.kappa_start
-        object.__setattr__(self, "head", self._head(start))
-
-    def law(self, mu: Array, concentration: Array) -> VonMisesFisher:
-        """The von Mises-Fisher law."""
-        return VonMisesFisher(mu, concentration, estimator=self.estimator)
-
-    def constraint(self, raw: Array) -> tuple[Array, Array]:
-        """``softplus + kappa_shift``."""
-        kappa, slope = softplus(raw)
-        return kappa + self.kappa_shift, slope
-
-
-@dataclass(frozen=True, eq=False)
-class PowerSphericalLatent(DirectionalLatent):
-    """A power spherical distribution on S^dim; mu and kappa as in `VonMisesFisherLatent`.
-
-    De Cao, Aziz (2020).
-    """
-
-    kappa_shift: float = 0.0
-    kappa_start: float | None = None
-    head: Dense = field(init=False)
-
-    def __post_init__(self) -> None:
-        check_shift(self.kappa_shift)
-        start = 10.0 * self.dim if self.kappa_start is None else self.kappa_start
-        object.__setattr__(self, "head", self._head(start))
-
-    def law(self, mu: Array, concentration: Array) -> PowerSpherical:
-        """The power spherical law."""
-        return PowerSpherical(mu, concentration)
-
-    def constraint(self, raw: Array) -> tuple[Array, Array]:
-        """``softplus + kappa_shift``."""
-        kappa, slope = softplus(raw)
-        return kappa + self.kappa_shift, slope
-
-
-@dataclass(frozen=True, eq=False)
-class SphericalCauchyLatent(DirectionalLatent):
-    """A spherical Cauchy distribution on S^dim: mu a normalised linear head, ``rho`` the logistic function of another.
-
-    The head for rho starts at ``rho_start`` before the logistic function.
-    """
-
-    rho_start: float = 1.5
-    head: Dense = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "head", self._head(self.rho_start))
-
-    def law(self, mu: Array, concentration: Array) -> SphericalCauchy:
-        """The spherical Cauchy law."""
-        return SphericalCauchy(mu, concentration)
-
-    def constraint(self, raw: Array) -> tuple[Array, Array]:
-        """The logistic function, below 1 by a rounding at least."""
-        xp = namespace(raw)
-        _, rho = softplus(raw)
-        rho = xp.minimum(rho, xp.full_like(rho, 1.0 - 2.0**-20))
-        return rho, rho * (1.0 - rho)
 
 
 @dataclass(frozen=True, eq=False)
@@ -285,18 +118,54 @@ class WrappedLatent(Latent):
         return q, pull
 
 
-def check_shift(kappa_shift: float) -> None:
-    """Raise ValueError for a shift of kappa that is negative or not finite."""
-    if not 0.0 <= kappa_shift < math.inf:
-        msg = f"kappa_shift must be finite and at least 0, got {kappa_shift}"
-        raise ValueError(msg)
+@dataclass(frozen=True, eq=False)
+class ProductLatent(Latent):
+    """Independent latents side by side on the product of their manifolds; each has a rate of its own.
 
+    The mixed-curvature latent of Skopek, Ganea, Becigneul (2020). Raises ValueError for no factor, or factors that
+    read vectors of different widths.
+    """
 
-def softplus(x: Array) -> tuple[Array, Array]:
-    """``log(1 + e^x)`` without overflow, and its derivative, the logistic function."""
-    xp = namespace(x)
-    e = xp.exp(-xp.abs(x))
-    return xp.maximum(x, xp.zeros_like(x)) + xp.log1p(e), xp.where(x >= 0, xp.ones_like(e), e) / (1 + e)
+    factors: tuple[Latent, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "factors", tuple(self.factors))
+        if len({f.n_in for f in self.factors}) != 1:
+            msg = f"a product latent needs factors that read one vector, got n_in {[f.n_in for f in self.factors]}"
+            raise ValueError(msg)
+
+    @property
+    def n_in(self) -> int:  # type: ignore[override]
+        """The width of the vector that all factors read."""
+        return self.factors[0].n_in
+
+    @property
+    def dim(self) -> int:  # type: ignore[override]
+        """The sum of the factors' dimensions."""
+        return sum(f.dim for f in self.factors)
+
+    @property
+    def manifold(self) -> Product:
+        """The product at the curvatures the factors start with."""
+        return Product(*(f.manifold for f in self.factors))
+
+    def manifold_at(self, p: Params) -> Product:
+        """The product at the curvatures in ``p``."""
+        return Product(*(f.manifold_at(p) for f in self.factors))
+
+    @cached_property
+    def standard_prior(self) -> ProductPrior:
+        """The product of the factors' priors."""
+        return ProductPrior(tuple(f.standard_prior for f in self.factors))
+
+    def vjp(self, p: Params, h: Array) -> tuple[ProductDistribution, PullQ]:
+        """The posterior of each row of ``h``, and its pull."""
+        laws, pulls = zip(*(f.vjp(p, h) for f in self.factors), strict=True)
+
+        def pull(dq: Any, g: Params) -> Array:
+            return add(*(back(d, g) for back, d in zip(pulls, dq, strict=True)))
+
+        return ProductDistribution(*laws), pull
 
 
 SPACES: dict[str, dict[str, Any]] = {
@@ -305,25 +174,24 @@ SPACES: dict[str, dict[str, Any]] = {
     "u": {"model": "stereographic", "learned": True},
     "t": {"model": "torus"},
 }
-DIRECTIONAL: dict[str, Callable[..., Latent]] = {
-    "vmf": VonMisesFisherLatent,
-    "power": PowerSphericalLatent,
-    "cauchy": SphericalCauchyLatent,
-}
 
 
 def latent(text: str, n_in: int, *, family: str = "vmf", **options: Any) -> Latent:
-    """The latent of a short text, a letter and a dimension.
+    """The latent of a short text: letters and dimensions, ``"s2,h2,e2"``, and ``"4*s2"`` for four of a kind.
 
     ``"e2"`` is Gaussian on R^2; ``"s2"`` on the sphere S^2, of the ``family`` ``"vmf"``, ``"power"`` or ``"cauchy"``;
     wrapped normals are ``"h2"`` on the hyperboloid, ``"p2"`` on the Poincare ball, ``"u2"`` in the stereographic model
-    with a learned curvature, ``"t2"`` on the torus.
+    with a learned curvature, ``"t2"`` on the torus. Several make a product; ``family`` and ``options`` then go to the
+    factors that know them.
 
     Raises
     ------
     ValueError
         If the text or the family is unknown.
     """
+    parts = [_repeated(part) for part in str(text).split(",")]
+    if len(parts) > 1 or parts[0][0] > 1:
+        return _product([name for count, name in parts for _ in range(count)], n_in, family, options)
     found = re.fullmatch(r"([eshput])(\d+)", str(text))
     if not found or int(found[2]) < 1:
         msg = (
@@ -340,3 +208,27 @@ def latent(text: str, n_in: int, *, family: str = "vmf", **options: Any) -> Late
         msg = f"the family of a spherical latent is one of {', '.join(DIRECTIONAL)}, got {family!r}"
         raise ValueError(msg)
     return DIRECTIONAL[family](n_in, dim, **options)
+
+
+def _repeated(part: str) -> tuple[int, str]:
+    count, star, name = part.strip().rpartition("*")
+    if not star:
+        return 1, name
+    if not count.isdecimal() or not 1 <= int(count) <= 1000:
+        msg = f"unknown latent {part!r}; a product repeats a factor as in 4*s2, 1 to 1000 times"
+        raise ValueError(msg)
+    return int(count), name
+
+
+def _product(names: list[str], n_in: int, family: str, options: dict[str, Any]) -> ProductLatent:
+    known = {"e": set(), "s": {"kappa_shift", "kappa_start", "estimator", "rho_start"}}
+    curved = {"curvature", "learned"}
+    used, factors = set(), []
+    for name in names:
+        mine = {k: v for k, v in options.items() if k in known.get(name[:1], curved)}
+        used |= set(mine)
+        factors.append(latent(name, n_in, family=family, **mine))
+    if set(options) - used:
+        msg = f"no factor of this latent knows {', '.join(sorted(set(options) - used))}"
+        raise ValueError(msg)
+    return ProductLatent(tuple(factors))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from geomlat.grad import Params
-from geomlat.models.latents import Latent
+from geomlat.models.latent import Latent
 from geomlat.nn import MLP, GatedMLP, Layer
 
 Array = Any

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from geomlat.backends import namespace
-from geomlat.distributions import Normal, SphericalUniform
+from geomlat.distributions import Normal, ProductDistribution, SphericalUniform
 from geomlat.grad import Params
 from geomlat.nn import Layer
 
@@ -30,3 +30,20 @@ class Fixed(Layer):
         xp = namespace(p.vector)
         zeros = xp.zeros(self.dim, dtype=p.vector.dtype)
         return Normal(zeros, xp.ones_like(zeros)), pull
+
+
+@dataclass(frozen=True, eq=False)
+class ProductPrior(Layer):
+    """Independent priors side by side."""
+
+    factors: tuple[Layer, ...]
+
+    def vjp(self, p: Params) -> tuple[ProductDistribution, Callable[[Any, Params], None]]:
+        """The product of the factors' laws, and ``pull(dr, g)``."""
+        laws, pulls = zip(*(f.vjp(p) for f in self.factors), strict=True)  # type: ignore[attr-defined]
+
+        def pull(dr: Any, g: Params) -> None:
+            for back, d in zip(pulls, dr if dr is not None else [None] * len(pulls), strict=True):
+                back(d, g)
+
+        return ProductDistribution(*laws), pull

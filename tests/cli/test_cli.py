@@ -216,6 +216,7 @@ def test_what_a_folder_holds_is_never_overwritten_or_misread(brief: None, capsys
         ("vae", "--latent", "s2", "--family", "power", "--layers", "gated"),
         ("vae", "--latent", "s3", "--family", "cauchy"),
         ("vae", "--latent", "t2"),
+        ("vae", "--latent", "2*s2,h2", "--curvature", "-0.5"),
     ],
 )
 def test_every_geometry_trains_and_is_read_again(options: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:

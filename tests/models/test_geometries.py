@@ -8,7 +8,7 @@ import pytest
 from geomlat.distributions import Normal, PowerSpherical, VonMisesFisher
 from geomlat.distributions.pairs import log_prob_pairs, log_prob_pairs_vjp
 from geomlat.grad import gradcheck, gradcheck_vector
-from geomlat.models import AggregatePosterior, Space, VampPrior, build, vae
+from geomlat.models import AggregatePosterior, Space, VampPrior, build, rate_vjp, vae
 from geomlat.optim import Adam
 
 LATENTS = {
@@ -22,6 +22,8 @@ LATENTS = {
     "learned-negative": {"latent": "u2", "curvature": -0.8},
     "learned-positive": {"latent": "u2", "curvature": 0.3},
     "torus": {"latent": "t2"},
+    "mixed": {"latent": "s2,h2,e1,u2", "curvature": -0.6},
+    "small spheres": {"latent": "3*s2", "family": "power"},
 }
 PRIORS = ("standard", "vamp:3")
 
@@ -175,6 +177,20 @@ def test_learned_weights_are_gradchecked():
     gradcheck_vector(objective, theta)
 
 
+def test_each_factor_has_its_own_rate_and_free_bits():
+    model = model_of("mixed", free_bits=0.3)
+    theta, x = model.init(rng=0), counts()
+    p = model.view(theta)
+    q, r = model.posterior.vjp(p, x)[0], model.prior.vjp(p)[0]
+    z = q.sample(rng=0)
+    rate, _ = rate_vjp(q, r, z)
+    assert rate.shape == (8, 4)
+    whole = q.log_prob(z) - r.log_prob(z)
+    estimated = rate_vjp(q.factors[1], r.factors[1], q.split(z)[1])[0][:, 0]
+    np.testing.assert_array_equal(rate[:, 1], estimated)
+    assert np.isfinite(whole).all()
+
+
 def test_a_learned_curvature_is_a_parameter():
     model = model_of("learned-negative")
     theta = model.init(rng=0)
@@ -182,6 +198,10 @@ def test_a_learned_curvature_is_a_parameter():
 
 
 def test_mistakes():
+    with pytest.raises(ValueError, match="no factor of this latent knows curvature"):
+        vae(6, latent="s2,e2", curvature=-1.0)
+    with pytest.raises(ValueError, match="1 to 1000 times"):
+        vae(6, latent="0*s2")
     with pytest.raises(ValueError, match="unknown space"):
         Space("klein", 2)
     with pytest.raises(ValueError, match="learned in the stereographic model"):

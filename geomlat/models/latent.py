@@ -1,0 +1,53 @@
+"""What latent families have in common."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from geomlat.backends import namespace
+from geomlat.grad import Params
+from geomlat.manifolds import Manifold
+from geomlat.nn import Layer
+
+Array = Any
+PullQ = Callable[[Any, Params], Array]
+
+
+class Latent(Layer):
+    """What a latent family has: the width of a point, its manifold, the prior that goes with it, and ``vjp``."""
+
+    n_in: int
+    dim: int
+
+    @property
+    @abstractmethod
+    def manifold(self) -> Manifold:
+        """Where the latent lives."""
+
+    def manifold_at(self, p: Params) -> Manifold:
+        """The manifold at the parameters ``p``."""
+        return self.manifold
+
+    @property
+    @abstractmethod
+    def standard_prior(self) -> Layer:
+        """The prior of ``prior="standard"``."""
+
+    @property
+    def width(self) -> int:
+        """Coordinates of a latent point, the decoder's input width."""
+        return math.prod(self.manifold.ambient_shape)
+
+    @abstractmethod
+    def vjp(self, p: Params, h: Array) -> tuple[Any, PullQ]:
+        """The posterior of each row of ``h``, and its pull."""
+
+
+def softplus(x: Array) -> tuple[Array, Array]:
+    """``log(1 + e^x)`` without overflow, and its derivative, the logistic function."""
+    xp = namespace(x)
+    e = xp.exp(-xp.abs(x))
+    return xp.maximum(x, xp.zeros_like(x)) + xp.log1p(e), xp.where(x >= 0, xp.ones_like(e), e) / (1 + e)
