@@ -43,6 +43,14 @@ def euclidean_kl(q: WrappedNormal, p: WrappedNormal) -> Array:
     Printed for wrapped normal laws in places and kept for comparison alone: at distance D it is short by up to about
     ``(n - 1) log(sinh(D) / D)``, so that an objective built on it is no bound. It is right on flat space and for D = 0.
     p must have a scale that is one number.
+
+    >>> from geomlat.manifolds import Hyperboloid
+    >>> import numpy as np
+    >>> h = Hyperboloid(2)
+    >>> p = WrappedNormal(h, h.origin(), 1.0)
+    >>> q = WrappedNormal(h, h.exp(p.loc, np.array([0.0, 1.0, 0.0])), 1.0)
+    >>> round(float(euclidean_kl(q, p)), 4)  # the divergence is 0.7988
+    0.5
     """
     if not p.isotropic:
         msg = f"euclidean_kl needs a second law whose scale is one number, got shape {tuple(p.scale.shape)}"

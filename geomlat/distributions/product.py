@@ -169,14 +169,29 @@ class ProductDistribution:
 
 
 def factor_kl(q: ProductDistribution, p: ProductDistribution) -> Array:
-    """KL(q_i || p_i) of each factor, ``(..., factors)``; the divergence of the products is their sum."""
+    """KL(q_i || p_i) of each factor, ``(..., factors)``; the divergence of the products is their sum.
+
+    >>> import numpy as np
+    >>> from geomlat.distributions import Normal
+    >>> q = ProductDistribution(Normal(np.zeros(2), 1.0), Normal(np.ones(1), 1.0))
+    >>> factor_kl(q, ProductDistribution(Normal(np.ones(2), 1.0), Normal(np.zeros(1), 1.0)))
+    array([1. , 0.5])
+    """
     return factor_kl_vjp(q, p)[0]
 
 
 def factor_kl_vjp(
     q: ProductDistribution, p: ProductDistribution
 ) -> tuple[Array, Callable[[Array | None], tuple[Any, Any]]]:
-    """`factor_kl` and its pullback to ``(dq, dp)``, each a tuple with the cotangent of every factor."""
+    """`factor_kl` and its pullback to ``(dq, dp)``, each a tuple with the cotangent of every factor.
+
+    >>> import numpy as np
+    >>> from geomlat.distributions import Normal
+    >>> q = ProductDistribution(Normal(np.ones(2), 1.0), Normal(np.ones(1), 1.0))
+    >>> dq, dp = factor_kl_vjp(q, q)[1](np.ones(2))
+    >>> len(dq)
+    2
+    """
     pairs = _pairs(q, p)
     values, pulls = zip(*(kl_divergence_vjp(a, b) for a, b in pairs), strict=True)
 

@@ -46,6 +46,11 @@ class VonMisesFisher(Directional):
       (Naesseth et al. 2017; Davidson et al. 2018). It draws by rejection at m = 3 too.
     - ``"score"``: the advantage times d log q / dkappa.
 
+    >>> import numpy as np
+    >>> q = VonMisesFisher(np.array([0.0, 0.0, 1.0]), 10.0)
+    >>> q.log_prob(np.array([0.0, 0.6, 0.8])).round(4)
+    np.float64(-1.5353)
+
     Raises
     ------
     ValueError

@@ -40,7 +40,7 @@ class WrappedNormal:
     >>> from geomlat.manifolds import Sphere
     >>> q = WrappedNormal(Sphere(2), np.array([0.0, 0.0, 1.0]), np.array([0.1, 0.2]))
     >>> q.sample(rng=0).round(3)
-    array([0., 0., 1.])
+    array([-0.056, -0.196,  0.979])
 
     Raises
     ------
