@@ -8,6 +8,12 @@ from __future__ import annotations
 from geomlat.manifolds.base import Manifold
 from geomlat.manifolds.euclidean import Euclidean
 from geomlat.manifolds.hyperboloid import Hyperboloid
+from geomlat.manifolds.isometries import (
+    ball_to_hyperboloid,
+    ball_to_hyperboloid_vjp,
+    hyperboloid_to_ball,
+    hyperboloid_to_ball_vjp,
+)
 from geomlat.manifolds.mean import MeanStatus
 from geomlat.manifolds.poincare_ball import PoincareBall
 from geomlat.manifolds.product import Product
@@ -44,4 +50,8 @@ __all__ = [
     "Sphere",
     "Stereographic",
     "Torus",
+    "ball_to_hyperboloid",
+    "ball_to_hyperboloid_vjp",
+    "hyperboloid_to_ball",
+    "hyperboloid_to_ball_vjp",
 ]
