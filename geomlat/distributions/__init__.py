@@ -5,7 +5,7 @@ from __future__ import annotations
 from geomlat.distributions._power_kl import power_uniform, power_vmf
 from geomlat.distributions._vmf_kl import vmf_uniform, vmf_vmf
 from geomlat.distributions._vmf_power_kl import vmf_power
-from geomlat.distributions._wrapped_kl import euclidean_kl, wrapped_wrapped
+from geomlat.distributions._wrapped_kl import euclidean_kl, wrapped_uniform, wrapped_wrapped
 from geomlat.distributions.beta import Beta
 from geomlat.distributions.estimators import leave_one_out
 from geomlat.distributions.gamma import Gamma
@@ -61,5 +61,6 @@ __all__ = [
     "vmf_power",
     "vmf_uniform",
     "vmf_vmf",
+    "wrapped_uniform",
     "wrapped_wrapped",
 ]

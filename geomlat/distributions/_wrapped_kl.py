@@ -10,9 +10,11 @@ from geomlat.distributions._hyperbolic_kl import hyperbolic_kl
 from geomlat.distributions._windings import may_close
 from geomlat.distributions.kl import CLOSED, QUADRATURE, register_kl
 from geomlat.distributions.normal import Normal, normal_normal
+from geomlat.distributions.spherical_uniform import SphericalUniform, log_area
 from geomlat.distributions.wrapped_normal import WrappedNormal, nested
 from geomlat.grad import add, sum_to
 from geomlat.manifolds.flat import Flat
+from geomlat.manifolds.sphere import Sphere
 
 Result = tuple[Array, Callable[[Array | None], tuple[Any, Any]]]
 
@@ -35,6 +37,22 @@ def wrapped_wrapped(q: WrappedNormal, p: WrappedNormal) -> Result:
         msg = f"there is no rule for these wrapped normal laws on {q.manifold!r} (method {method})"
         raise NotImplementedError(msg)
     return rule(q, p)
+
+
+def _uniform_method(q: WrappedNormal, p: SphericalUniform) -> str | None:
+    fits = isinstance(q.manifold, Sphere) and q.manifold.n == p.n and (q.isotropic or p.n == 1)
+    return QUADRATURE if fits else None
+
+
+@register_kl(WrappedNormal, SphericalUniform, method=_uniform_method)
+def wrapped_uniform(q: WrappedNormal, p: SphericalUniform) -> Result:
+    """KL = log area - entropy, on the sphere for a scale that is one number."""
+    value, pull_entropy = q.entropy_vjp()
+
+    def pull(dk: Array | None) -> tuple[Any, Any]:
+        return pull_entropy(None if dk is None else -dk), ()
+
+    return log_area(p.n + 1) - value, pull
 
 
 def euclidean_kl(q: WrappedNormal, p: WrappedNormal) -> Array:

@@ -11,7 +11,9 @@ import numpy as np
 from array_api_compat import device
 
 from geomlat.backends import Array, floating, is_host, namespace, native
+from geomlat.distributions._vectors import wide
 from geomlat.distributions._windings import windings_vjp
+from geomlat.distributions._wrapped_entropy import entropy_vjp
 from geomlat.distributions.normal import HALF_LOG_TAU
 from geomlat.grad import add, sum_to
 from geomlat.manifolds import Manifold
@@ -139,6 +141,35 @@ class WrappedNormal:
 
         return value, pull
 
+    def entropy(self) -> Array:
+        """The entropy: on open spaces for every scale, on circles, and on spheres for a scale that is one number.
+
+        Raises
+        ------
+        NotImplementedError
+            For the other laws, with what to do instead.
+        """
+        return self.entropy_vjp()[0]
+
+    def entropy_vjp(self) -> tuple[Array, Callable[[Array | None], tuple[Any, ...]]]:
+        """`entropy` and its pullback to ``(*dmanifold, None, dscale)``."""
+        spread, factor = wide(self.spread), wide(self.factor) if self.full else None
+        value, pull_entropy = entropy_vjp(self.manifold, spread, factor, self.isotropic)
+        xp = namespace(value)
+
+        def pull(dh: Array | None) -> tuple[Any, ...]:
+            dspread, dfactor, fields = pull_entropy(None if dh is None else wide(dh))
+            kept = nested(_rounded(self.scale.dtype, fields))
+            if dspread is None:
+                return *kept, None, None
+            if dfactor is not None:
+                dscale = self.factor_cotangent(dfactor + dspread[..., None] * wide(self._identity))
+            else:
+                dscale = sum_to(dspread, self.scale.shape)
+            return *kept, None, xp.astype(dscale, self.scale.dtype, copy=False)
+
+        return xp.broadcast_to(xp.astype(value, self.scale.dtype, copy=False), self.batch_shape), pull
+
     def mean(self) -> Array:
         """loc: the law is symmetric about it, so that it is a Frechet mean on a space symmetric about each point."""
         return namespace(self.loc).broadcast_to(self.loc, self.batch_shape + self.event_shape)
@@ -238,6 +269,12 @@ class WrappedNormal:
 def nested(fields: tuple[Any, ...]) -> tuple[Any, ...]:
     """The cotangent of an object as an entry for that of its holder: a tuple, or nothing if it has no array fields."""
     return (fields,) if fields else ()
+
+
+def _rounded(dtype: Any, tree: Any) -> Any:
+    if isinstance(tree, tuple):
+        return tuple(_rounded(dtype, part) for part in tree)
+    return None if tree is None else namespace(tree).astype(tree, dtype, copy=False)
 
 
 def _product(matrix: Array, vector: Array) -> Array:

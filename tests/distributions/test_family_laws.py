@@ -42,7 +42,7 @@ def standard(manifold):
 
 def wrapped(manifold, full):
     loc, n = manifold.random_point((3,), rng=1), manifold.dim
-    scale = GEN.uniform(0.4, 1.5, (3, n, n) if full else (3, n))
+    scale = GEN.uniform(0.4, 1.5, (3, n, n) if full else (3, 1) if isinstance(manifold, Sphere) else (3, n))
     return WrappedNormal(manifold, loc, np.tril(scale) if full else scale, full=full)
 
 
