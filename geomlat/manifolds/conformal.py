@@ -155,4 +155,5 @@ class Conformal(Manifold):
         k = self.curvature
         if is_scalar(k) or is_host(k):
             return xp.asarray(float(k), dtype=like.dtype, device=array_api_compat.device(like))
-        return xp.astype(namespace(like, k).asarray(k), like.dtype, copy=False)
+        namespace(like, k)
+        return xp.astype(k, like.dtype, copy=False)

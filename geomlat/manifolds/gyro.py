@@ -75,10 +75,10 @@ def inside_pull(xp: Any, k: Array, x: Array, dy: Array) -> tuple[Array, Array]:
     cut, e = (r > limit)[..., None], direction(xp, x, r)
     along = dot(xp, dy, e)[..., None]
     across = direction(xp, dy - along * e, r)
-    zero = xp.zeros_like(limit)
-    finite = xp.where(k == 0, zero, limit)
-    slope = xp.where(k == 0, zero, -finite / (2 * xp.where(k == 0, xp.ones_like(k), k)))
-    dk = slope * xp.sum(xp.where(cut, along, xp.zeros_like(along)))
+    flat = k == 0
+    finite = xp.where(flat, xp.zeros_like(limit), limit)
+    pushed = finite * xp.sum(xp.where(cut, along, xp.zeros_like(along)))
+    dk = -pushed / (2 * xp.where(flat, xp.ones_like(k), k))
     return xp.where(cut, finite * across, dy), dk
 
 

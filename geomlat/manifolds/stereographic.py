@@ -98,7 +98,6 @@ class Stereographic(Conformal):
         # Either number over sqrt(|K|), by the sign of K; inf at K = 0.
         k = self.curvature
         xp = namespace(k)
-        k = xp.asarray(k)
         some, one = k != 0, xp.ones_like(k)
         radius = xp.where(k > 0, positive * one, negative * one) / xp.sqrt(xp.where(some, xp.abs(k), one))
         radius = xp.where(some, radius, math.inf * one)
@@ -116,7 +115,8 @@ class Stereographic(Conformal):
             by_period = None if dperiod is None else (float(slope) if is_host(slope) else slope) * dperiod
             return self._field(add(dk, by_period))
 
-        return (SpaceForm(1, self.n, k, xp.asarray(2 * self.injectivity_radius)),), pull
+        period = 2 * self.injectivity_radius
+        return (SpaceForm(1, self.n, k, np.asarray(period) if is_scalar(period) else period),), pull
 
     def exp(self, x: Array, u: Array, /, *, out: Array | None = None) -> Array:
         """``x (+) tan_K(|u| / A) u / |u|`` with ``A = 1 + K |x|^2`` and Moebius addition, as a displacement of x.
