@@ -109,9 +109,17 @@ EXAMPLES = {
     "WrappedNormal-angle": Example(WrappedNormal(Torus(1), LOC, SCALE[..., None], full=True), CIRCLE),
     **{
         f"WrappedNormal-{manifold!r}": Example(
-            wrapped(manifold, full), None, unit=("loc",) * isinstance(manifold, Sphere)
+            wrapped(manifold, full),
+            None,
+            unit=("loc",) * isinstance(manifold, Sphere),
+            others=(SphericalUniform(manifold.dim),) * isinstance(manifold, Sphere),
         )
-        for manifold, full in ((Sphere(2), False), (Sphere(3), True), (Hyperboloid(3), False), (Hyperboloid(2), True))
+        for manifold, full in (
+            (Sphere(2), False),
+            (Sphere(3), False),
+            (Hyperboloid(3), False),
+            (Hyperboloid(2), True),
+        )
     },
 }
 
