@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,14 +11,13 @@ import numpy as np
 
 from geomlat.backends import Kernel, namespace, rows
 from geomlat.grad import sum_to
-from geomlat.manifolds.base import Array, Manifold, Pull, constant, draw
+from geomlat.manifolds.base import Array, Manifold, Pull, SpaceForm, constant, draw
 from geomlat.manifolds.radial import dlog_sinc, log_sinc, sinc
 from geomlat.manifolds.rotation_rows import angle_row, angles_row, carry_row, nearest_row, rotate_row, velocity_row
 from geomlat.manifolds.rotations import (
     across,
     angle,
     beyond,
-    cross,
     eye,
     flat,
     half,
@@ -355,14 +355,10 @@ class SpecialOrthogonal(Manifold):
         return self.from_coordinates(x, c), pull
 
     def contains(self, x: Array, /, *, atol: float | None = None) -> Array:
-        """Whether every entry of ``x^T x - 1`` is at most ``atol``, and det x > 0."""
+        """Whether every entry is within ``atol`` of that of the nearest rotation."""
         xp, x = self._points(x)
-        gap = xp.max(xp.abs(flat(xp, across(xp, x, x) - eye(xp, self.n, x))), axis=-1)
-        atol = 100 * float(xp.finfo(x.dtype).eps) if atol is None else atol
-        volume = x[..., 0, 0] * x[..., 1, 1] - x[..., 0, 1] * x[..., 1, 0]
-        if self.n == 3:
-            volume = dot(xp, x[..., 2, :], cross(xp, x[..., 0, :], x[..., 1, :]))
-        return (gap <= atol) & (volume > 0)
+        gap = xp.max(xp.abs(flat(xp, self.project(x) - x)), axis=-1)
+        return gap <= (100 * float(xp.finfo(x.dtype).eps) if atol is None else atol)
 
     def origin(self, shape: tuple[int, ...] = (), *, like: Array | None = None) -> Array:
         """The unit matrix."""
@@ -374,6 +370,10 @@ class SpecialOrthogonal(Manifold):
         xp = namespace(q)
         q = direction(xp, q, length(xp, q))
         return eye(xp, self.n, q) + turned(xp, q[..., 0], q[..., 1:])
+
+    def space_forms_vjp(self) -> tuple[tuple[SpaceForm, ...], Callable[[Sequence[tuple[Any, Any]]], Any]]:
+        """A circle for n = 2; for n = 3 curvature 1/4, half of a sphere of radius 2 with opposite points identified."""
+        return (SpaceForm(1, self.dim, 0.25 * (self.n - 2), 2 * math.pi),), super().space_forms_vjp()[1]
 
     def _curving(self, r: Array) -> Array:
         return namespace(r).cos(r / 2) / sinc(r / 2)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from geomlat.distributions import WrappedNormal
 from geomlat.manifolds import SpecialOrthogonal
 
 mpmath.mp.dps = 50
@@ -246,6 +247,20 @@ def test_the_mean_of_two_is_the_middle():
     _, status = SO3.mean(cloud)
     assert status.converged
     assert status.steps < 10
+
+
+@pytest.mark.parametrize("scale", [0.3, 1.5, 5.0])
+def test_the_wrapped_normal_law_integrates_to_one(scale):
+    q = WrappedNormal(SO3, np.eye(3), np.array(scale))
+    nodes, weights = np.polynomial.legendre.leggauss(200)
+    t = np.pi / 2 * (nodes + 1)
+    y = SO3.exp(np.eye(3), SO3.from_coordinates(np.eye(3), t[:, None] * np.array([0.6, 0.0, 0.8])))
+    # The rotations by t are a sphere of radius 2 sin(t / 2).
+    mass = np.sum(np.pi / 2 * weights * np.exp(q.log_prob(y)) * 16 * np.pi * np.sin(t / 2) ** 2)
+    np.testing.assert_allclose(mass, 1, rtol=1e-9)
+    circle = WrappedNormal(SO2, np.eye(2), np.array(scale))
+    y = SO2.exp(np.eye(2), SO2.from_coordinates(np.eye(2), t[:, None]))
+    np.testing.assert_allclose(np.sum(np.pi * weights * np.exp(circle.log_prob(y))), 1, rtol=1e-9)
 
 
 def test_wrong_sizes_are_named():
