@@ -170,7 +170,7 @@ def _half_angle(xp: Any, k: Array, delta: Array, chord: Array, root_q: Array) ->
 def pair_pull(xp: Any, k: Array, two: Pair, x: Array, y: Array, dtheta: Array) -> tuple[Array, Array, Array]:
     """The cotangents of x, y and K from that of half the distance; the diverging parts at the cut locus are zero."""
     cut = two.chord < xp.finfo(two.chord.dtype).smallest_normal
-    tau = xp.where(cut, xp.zeros_like(cut * two.delta), two.delta) / xp.where(cut, xp.ones_like(two.chord), two.chord)
+    tau = xp.where(cut, xp.zeros_like(two.delta), two.delta) / xp.where(cut, xp.ones_like(two.chord), two.chord)
     some = tau > 0
     ratio = xp.where(some, two.theta, xp.ones_like(tau)) / xp.where(some, tau, xp.ones_like(tau))
     t = xp.sqrt(xp.abs(k)) * tau
