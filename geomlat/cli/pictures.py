@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from geomlat import plot
 from geomlat.cli import report
 from geomlat.cli.runs import NAMES, Run
 from geomlat.data import Dataset
+from geomlat.manifolds.isometries import ball_to_hyperboloid, hyperboloid_to_ball
 from geomlat.random import stream
 from geomlat.train import read_history
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_DRAWN = ("s1", "s2", "e2")
+_DRAWN = ("s1", "s2", "e2", "h2", "p2", "u2", "t2")
 _POINTS = 3000
 
 
@@ -46,11 +51,48 @@ def _comparison(folder: Path, run: Run, trained: dict[str, Any], dataset: Datase
     assert dataset.image_shape is not None
     x, labels = _test_rows(run, dataset)
     scores = report.read(folder)
-    panels = {
-        NAMES[m]: plot.Panel(model.transform(x), model.inverse_transform, run.members[m], report.caption(scores[m]))
-        for m, model in trained.items()
-    }
+    panels = {}
+    for m, model in trained.items():
+        chart = _chart(run.members[m], model)
+        panels[NAMES[m]] = plot.Panel(chart.codes(x), chart.decode, chart.space, report.caption(scores[m]))
     return plot.comparison(panels, labels, dataset.image_shape, title=dataset.name)
+
+
+@dataclass(frozen=True)
+class _Chart:
+    """How a latent space is drawn: the picture's name for it, and the way there and back."""
+
+    model: Any
+    space: str
+    there: Callable[[Any], Any] = np.asarray
+    back: Callable[[Any], Any] = np.asarray
+
+    def codes(self, x: Any) -> Any:
+        """The codes of rows, as points of the picture."""
+        return self.there(self.model.transform(x))
+
+    def decode(self, z: Any) -> Any:
+        """The rows at points of the picture."""
+        return self.model.inverse_transform(self.back(z))
+
+
+def _chart(space: str, model: Any) -> _Chart:
+    if space not in ("h2", "p2", "u2"):
+        return _Chart(model, space)
+    curvature = float(model.manifold.curvature)
+    if space == "h2":
+
+        def to_disc(z: Any) -> Any:
+            return hyperboloid_to_ball(z.astype(np.float64), curvature=curvature) * math.sqrt(-curvature)
+
+        def from_disc(z: Any) -> Any:
+            return ball_to_hyperboloid(z / math.sqrt(-curvature), curvature=curvature)
+
+        return _Chart(model, "disc", to_disc, from_disc)
+    if curvature >= 0.0:
+        return _Chart(model, "e2")
+    unit = math.sqrt(-curvature)
+    return _Chart(model, "disc", lambda z: unit * z, lambda z: z / unit)
 
 
 def _test_rows(run: Run, dataset: Dataset) -> tuple[Any, Any]:
@@ -61,16 +103,17 @@ def _test_rows(run: Run, dataset: Dataset) -> tuple[Any, Any]:
 def _of_model(run: Run, member: str, model: Any, dataset: Dataset) -> Iterator[tuple[str, Figure]]:
     space, title = run.members[member], f"{NAMES[member]}, {dataset.name}"
     x, labels = _test_rows(run, dataset)
-    if space in _DRAWN:
-        z = model.transform(x)
-        yield "latent", plot.latent(z, labels, space=space, title=f"{title}: test rows in the latent space")
+    chart = _chart(space, model) if space in _DRAWN else None
+    if chart is not None:
+        z = chart.codes(x)
+        yield "latent", plot.latent(z, labels, space=chart.space, title=f"{title}: test rows in the latent space")
         if space == "s2":
             yield "globe", plot.latent_globe(z, labels, title=f"{title}: test rows on the sphere")
     if dataset.image_shape is None:
         return
     shape = dataset.image_shape
-    if space in _DRAWN:
-        yield "decoded", plot.decoded(model.inverse_transform, shape, space=space, title=f"{title}: decoded")
+    if chart is not None:
+        yield "decoded", plot.decoded(chart.decode, shape, space=chart.space, title=f"{title}: decoded")
     seen = model.inverse_transform(model.transform(x[:24]))
     yield "reconstructions", plot.reconstructions(x[:24], seen, shape, title=f"{title}: reconstructions")
     if hasattr(model, "sample"):

@@ -91,10 +91,11 @@ def decoded(
     """What ``decode(z) -> (n, pixels)`` makes of every place of a latent space, each image at its place.
 
     ``space`` is ``"s2"`` (a mosaic of the Hammer map: every image covers the same area of the sphere), ``"s1"`` (a
-    ring of angles) or ``"e2"`` (a square of quantiles of the standard normal: every image has the same prior
-    probability). ``across`` is the number of images from side to side, or around the ring.
+    ring of angles), ``"e2"`` (a square of quantiles of the standard normal: every image has the same prior
+    probability), ``"disc"`` (the Poincare disc of radius 1) or ``"t2"`` (a square of two angles). ``across`` is the
+    number of images from side to side, or around the ring.
     """
-    size = {"s2": (9.0, 4.8), "s1": (6.0, 6.2), "e2": (6.4, 6.6)}
+    size = {"s2": (9.0, 4.8), "s1": (6.0, 6.2), "e2": (6.4, 6.6), "disc": (6.4, 6.6), "t2": (6.4, 6.6)}
     figure = canvas(*size[known(space)])
     draw_decoded(figure.add_subplot(), decode, shape, space=space, across=across, ink=ink, title=title)
     return figure
@@ -116,26 +117,44 @@ def draw_decoded(
 
 
 def _mosaic(ax: Axes, decode: Decode, shape: Shape, across: int, ink: bool, title: str) -> None:
+    _oval(ax, decode, shape, across, ink, title, (HALF_WIDTH, HALF_HEIGHT), hammer_inverse)
+
+
+def _disc(ax: Axes, decode: Decode, shape: Shape, across: int, ink: bool, title: str) -> None:
+    _oval(ax, decode, shape, across, ink, title, (1.0, 1.0), np.asarray)
+
+
+def _oval(
+    ax: Axes,
+    decode: Decode,
+    shape: Shape,
+    across: int,
+    ink: bool,
+    title: str,
+    half: tuple[float, float],
+    place: Callable[[np.ndarray], np.ndarray],
+) -> None:
+    """Images that tile an ellipse; ``place`` is the latent point of a point of it."""
     from matplotlib.patches import Ellipse
 
-    width = 2 * HALF_WIDTH / across
+    width = 2 * half[0] / across
     height = width * (shape[0] + 1) / (shape[1] + 1)
-    down = math.ceil(2 * HALF_HEIGHT / height)
+    down = math.ceil(2 * half[1] / height)
     a = width * (np.arange(across) - 0.5 * (across - 1))
     b = height * (0.5 * (down - 1) - np.arange(down))
     centre = np.stack(np.meshgrid(a, b), axis=-1)
-    half_axes = np.array([HALF_WIDTH, HALF_HEIGHT])
+    half_axes = np.array(half)
     corner = np.maximum(np.abs(centre) - 0.5 * np.array([width, height]), 0.0)
     used = np.linalg.norm(corner / half_axes, axis=-1) < 1.0
     # A cell cut by the rim, with its centre outside, shows the nearest place on the rim.
     excess = np.linalg.norm(centre / half_axes, axis=-1, keepdims=True)
     images = np.full((down, across, *shape), np.nan)
-    images[used] = images_of(decode(hammer_inverse(centre / np.maximum(excess / RIM, 1.0))[used]), shape)
+    images[used] = images_of(decode(place(centre / np.maximum(excess / RIM, 1.0))[used]), shape)
     board = np.pad(tiled(images.reshape(-1, *shape), across), ((0, 1), (0, 1)), constant_values=np.nan)
-    rim = ax.add_patch(Ellipse((0, 0), 2 * HALF_WIDTH, 2 * HALF_HEIGHT, fill=False, edgecolor=GREY, linewidth=0.8))
-    shown = _show(ax, board, ink, box=(-HALF_WIDTH, HALF_WIDTH, -0.5 * down * height, 0.5 * down * height))
+    rim = ax.add_patch(Ellipse((0, 0), 2 * half[0], 2 * half[1], fill=False, edgecolor=GREY, linewidth=0.8))
+    shown = _show(ax, board, ink, box=(-half[0], half[0], -0.5 * down * height, 0.5 * down * height))
     shown.set_clip_path(rim)
-    ax.set(xlim=(-1.01 * HALF_WIDTH, 1.01 * HALF_WIDTH), ylim=(-1.02 * HALF_HEIGHT, 1.02 * HALF_HEIGHT))
+    ax.set(xlim=(-1.01 * half[0], 1.01 * half[0]), ylim=(-1.02 * half[1], 1.02 * half[1]))
     bare(ax, title=title)
 
 
@@ -150,6 +169,14 @@ def _quantiles(ax: Axes, decode: Decode, shape: Shape, across: int, ink: bool, t
     ax.set_yticks(ndtr(ticks), [f"{t:g}" for t in ticks])
     ax.set_aspect(shape[0] / shape[1])
     dress(ax, title=title, x="$z_1$ at equal steps of prior probability", y="$z_2$")
+
+
+def _angles(ax: Axes, decode: Decode, shape: Shape, across: int, ink: bool, title: str) -> None:
+    q = 2 * np.pi * ((np.arange(across) + 0.5) / across - 0.5)
+    z = np.stack(np.meshgrid(q, q[::-1]), axis=-1).reshape(-1, 2)
+    _show(ax, tiled(images_of(decode(z), shape), across), ink, box=(-180, 180, -180, 180))
+    ax.set(xticks=(-180, 0, 180), yticks=(-180, 0, 180), aspect=shape[0] / shape[1])
+    dress(ax, title=title, x="first angle (degrees)", y="second angle")
 
 
 def _around(ax: Axes, decode: Decode, shape: Shape, across: int, ink: bool, title: str) -> None:
@@ -180,4 +207,10 @@ def _show(ax: Axes, board: np.ndarray, ink: bool, *, top: float | None = None, b
     return ax.imshow(board, cmap="gray_r" if ink else "gray", vmin=0.0, vmax=top, extent=box, interpolation="nearest")
 
 
-_DRAW = {"s2": (_mosaic, 27), "s1": (_around, 24), "e2": (_quantiles, 16)}
+_DRAW = {
+    "s2": (_mosaic, 27),
+    "s1": (_around, 24),
+    "e2": (_quantiles, 16),
+    "disc": (_disc, 21),
+    "t2": (_angles, 16),
+}

@@ -1,6 +1,7 @@
-"""Latent points on the space they live on: S^2 as a map or a globe, S^1 as a ring, R^2 as a plane.
+"""Latent points on the space they live on: S^2 as a map or a globe, S^1 as a ring, R^2 as a plane, H^2 as a disc.
 
-A latent is named as in `geomlat.models.vae`: ``"s2"``, ``"s1"`` or ``"e2"``.
+A latent is named as in `geomlat.models.vae`: ``"s2"``, ``"s1"``, ``"e2"`` or ``"t2"``; ``"disc"`` is the Poincare disc
+of radius 1, whatever the model of the hyperbolic plane and its curvature.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ BINS = 48
 def latent(z: Any, labels: Any = None, *, space: str = "s2", title: str = "") -> Figure:
     """Latent points ``(n, width)`` on the picture of their space, coloured by ``labels`` ``(n,)``.
 
-    ``space`` is ``"s2"`` (Hammer map), ``"s1"`` (ring and histogram) or ``"e2"`` (plane, with the standard normal's
-    circles of 1, 2 and 3 standard deviations). Float labels give a colour bar, others a legend and a name on
-    each class.
+    ``space`` is ``"s2"`` (Hammer map), ``"s1"`` (ring and histogram), ``"e2"`` (plane, with the standard normal's
+    circles of 1, 2 and 3 standard deviations), ``"disc"`` (with the circles at distances 1, 2 and 3, in units of the
+    radius of curvature) or ``"t2"`` (square of two angles). Float labels give a colour bar, others a legend and a name
+    on each class.
     """
-    size = {"s2": (8.0, 3.9), "s1": (5.6, 5.0), "e2": (5.6, 5.0)}
-    figure = canvas(*size[known(space)])
+    figure = canvas(*((8.0, 3.9) if known(space) == "s2" else (5.6, 5.0)))
     draw_latent(latent_axes(figure, (1, 1, 1), space), z, labels, space=space, title=title).legend(figure.axes[0])
     return figure
 
@@ -78,7 +79,10 @@ def points_of(z: Any, width: int) -> np.ndarray:
 def known(space: str) -> str:
     """The name of a space, if it can be drawn."""
     if space not in _DRAW:
-        msg = f"a latent space is drawn as 's2' (sphere), 's1' (circle) or 'e2' (plane), got {space!r}"
+        msg = (
+            "a latent space is drawn as 's2' (sphere), 's1' (circle), 'e2' (plane), 'disc' (hyperbolic plane) or "
+            f"'t2' (torus), got {space!r}"
+        )
         raise ValueError(msg)
     return space
 
@@ -102,6 +106,31 @@ def _draw_plane(ax: Axes, z: np.ndarray, colours: Paint, title: str) -> None:
     reach = max(3.2, 1.05 * np.abs(z).max(initial=0.0))
     ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
     dress(ax, title=title, x="$z_1$ (prior standard deviations)", y="$z_2$")
+
+
+def _draw_disc(ax: Axes, z: np.ndarray, colours: Paint, title: str) -> None:
+    from matplotlib.patches import Circle
+
+    for distance in (1.0, 2.0, 3.0):
+        style = {"fill": False, "edgecolor": LINE, "linewidth": 0.8, "linestyle": (0, (4, 3))}
+        ax.add_patch(Circle((0, 0), np.tanh(0.5 * distance), **style))
+    ax.add_patch(Circle((0, 0), 1.0, fill=False, edgecolor=GREY, linewidth=0.8))
+    colours.scatter(ax, z)
+    for c, members in _classes(colours):
+        name_class(ax, _middle(z[members]), str(c))
+    ax.set(xlim=(-1.03, 1.03), ylim=(-1.03, 1.03))
+    bare(ax, title=title)
+
+
+def _draw_square(ax: Axes, z: np.ndarray, colours: Paint, title: str) -> None:
+    colours.scatter(ax, z)
+    for c, members in _classes(colours):
+        name_class(ax, _middle(z[members]), str(c))
+    ticks, names = [-np.pi, 0.0, np.pi], ["-180\N{DEGREE SIGN}", "0\N{DEGREE SIGN}", "180\N{DEGREE SIGN}"]
+    ax.set(xlim=(-np.pi, np.pi), ylim=(-np.pi, np.pi), aspect="equal")
+    ax.set_xticks(ticks, names)
+    ax.set_yticks(ticks, names)
+    dress(ax, title=title, x="first angle", y="second angle")
 
 
 def _draw_ring(ax: Axes, z: np.ndarray, colours: Paint, title: str) -> None:
@@ -143,4 +172,6 @@ _DRAW: dict[str, Callable[[Axes, np.ndarray, Paint, str], None]] = {
     "s2": _draw_map,
     "s1": _draw_ring,
     "e2": _draw_plane,
+    "disc": _draw_disc,
+    "t2": _draw_square,
 }

@@ -19,7 +19,9 @@ LABELS = np.arange(60) % 4
 
 def points(space, n=60):
     z = random.normal((n, 3 if space == "s2" else 2), rng=1)
-    return z if space == "e2" else z / np.linalg.norm(z, axis=1, keepdims=True)
+    if space == "disc":
+        return z / (1.0 + np.linalg.norm(z, axis=1, keepdims=True))
+    return z if space in ("e2", "t2") else z / np.linalg.norm(z, axis=1, keepdims=True)
 
 
 def shade(z):
@@ -36,7 +38,7 @@ def recorder(seen):
     return decode
 
 
-@pytest.mark.parametrize("space", ["s2", "s1", "e2"])
+@pytest.mark.parametrize("space", ["s2", "s1", "e2", "disc", "t2"])
 def test_latent_shows_every_point_in_its_colour(space, tmp_path):
     from matplotlib.colors import to_rgba
 
@@ -48,7 +50,7 @@ def test_latent_shows_every_point_in_its_colour(space, tmp_path):
     assert colours == {to_rgba(c)[:3] for c in COLOURS[:4]}
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["0", "1", "2", "3"]
     assert ax.get_title() == "where"
-    if space == "e2":
+    if space in ("e2", "disc", "t2"):
         expected = z
     else:
         expected = plot.hammer(z) if space == "s2" else np.arctan2(z[:, 1:], z[:, :1])
@@ -178,7 +180,7 @@ def test_ring_of_images_stands_at_its_angles():
         np.testing.assert_allclose([0.5 * (left + right), 0.5 * (bottom + top)], z, atol=1e-12)
 
 
-@pytest.mark.parametrize("space", ["s2", "s1", "e2"])
+@pytest.mark.parametrize("space", ["s2", "s1", "e2", "disc", "t2"])
 def test_decoded_defaults_draw(space, tmp_path):
     plot.save(plot.decoded(recorder([]), SHAPE, space=space, title="all"), tmp_path / f"{space}.png")
 
@@ -216,7 +218,7 @@ def test_von_mises_fisher_curve_is_a_density(tmp_path):
     ("draw", "message"),
     [
         (lambda: draw_points(points("e2"), space="s2"), r"shape \(n, 3\), got \(60, 2\)"),
-        (lambda: draw_points(points("s2"), space="h2"), "'e2' .plane., got 'h2'"),
+        (lambda: draw_points(points("s2"), space="h2"), "'disc' .hyperbolic plane. or 't2' .torus., got 'h2'"),
         (lambda: draw_points(points("s2"), LABELS[1:]), "one entry per point"),
         (lambda: plot.decoded(recorder([]), SHAPE, space="e3"), "got 'e3'"),
         (lambda: plot.decoded(recorder([]), (5, 5)), r"rows of shape \(n, 25\), got \(\d+, 12\)"),
@@ -238,3 +240,18 @@ def test_the_import_is_light_and_pyplot_is_never_loaded():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("space", "reach"), [("disc", 1.0), ("t2", np.pi)])
+def test_flat_mosaics_decode_the_place_of_each_cell(space, reach):
+    seen = []
+    ax = plot.decoded(recorder(seen), SHAPE, space=space, across=7).axes[0]
+    (z,) = seen
+    radius = np.linalg.norm(z, axis=1) if space == "disc" else np.abs(z).max(axis=1)
+    assert radius.max() < reach
+    board = np.ma.filled(ax.images[0].get_array(), np.nan)
+    cells = board[np.isfinite(board)]
+    np.testing.assert_allclose(np.unique(np.round(cells, 9)), np.unique(np.round(shade(z), 9)), atol=1e-8)
+    down, right = np.nonzero(board == np.nanmax(board))
+    assert right.mean() > board.shape[1] / 2
+    assert down.mean() < board.shape[0] / 2
