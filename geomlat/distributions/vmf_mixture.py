@@ -286,5 +286,4 @@ class VonMisesFisherMixture(EstimatorProtocol):
                 f"tol={self.tol}, prior_count={self.prior_count}, max_kappa={self.max_kappa}"
             )
             raise ValueError(msg)
-        tied = self.concentration == "tied"
-        return Rule(self.assignment == "hard", tied, self.max_kappa, 0.0 if tied else self.prior_count)
+        return Rule(self.assignment == "hard", self.concentration == "tied", self.max_kappa, self.prior_count)
