@@ -16,6 +16,7 @@ from geomlat.manifolds.base import Array, Pull, SpaceForm, constant, draw
 from geomlat.manifolds.embedded import Embedded
 from geomlat.manifolds.radial import dlog_sinc, log_sinc, sinc
 from geomlat.manifolds.sphere_rows import FAR, dist_row, exp_row, log_row, pairwise_row, transport_row
+from geomlat.manifolds.sphere_triples import dist3_row, exp3_row, log3_row, pairs3_row
 from geomlat.manifolds.vectors import all_pairs, batch_shape, by_rows, compiled, direction, dot, length, spread, store
 
 
@@ -56,7 +57,7 @@ class Sphere(Embedded):
         if compiled(x, u):
             self._check_shape(x)
             self._check_shape(u)
-            return by_rows(exp_row, x, u, out=out)
+            return by_rows(exp_row, x, u, out=out, triples=exp3_row)
         xp, x, u = self._points(x, u)
         r = length(xp, u)[..., None]
         return store(xp.cos(r) * x + sinc(r) * u, out)
@@ -84,7 +85,7 @@ class Sphere(Embedded):
         if compiled(x, y):
             self._check_shape(x)
             self._check_shape(y)
-            return by_rows(log_row, x, y, out=out)
+            return by_rows(log_row, x, y, out=out, triples=log3_row)
         xp, x, y = self._points(x, y)
         c, _, v, s = _opposite(xp, x, y)
         e = direction(xp, v, s)
@@ -120,7 +121,7 @@ class Sphere(Embedded):
         if compiled(x, y):
             self._check_shape(x)
             self._check_shape(y)
-            return by_rows(dist_row, x, y, out=out, event=0)
+            return by_rows(dist_row, x, y, out=out, event=0, triples=dist3_row)
         xp, x, y = self._points(x, y)
         near, far = _chords(xp, x, y)[:2]
         return store(2 * xp.atan2(near, far), out)
@@ -146,7 +147,7 @@ class Sphere(Embedded):
             return super().pairwise_dist(x, y, out=out)
         self._check_shape(x)
         self._check_shape(y)
-        return all_pairs(pairwise_row, x, y, out=out)
+        return all_pairs(pairwise_row, x, y, out=out, triples=pairs3_row)
 
     def transport(self, x: Array, y: Array, u: Array, /, *, out: Array | None = None) -> Array:
         """``u - 2 <m, u> m`` with ``m = (x + y) / |x + y|``: the reflection that takes x to -y, an exact isometry."""

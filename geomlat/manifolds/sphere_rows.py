@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from geomlat.backends import kernel, scalar
+from geomlat.backends import inlined, kernel, scalar, summation
+from geomlat.backends.libm import fast_angle
 
 TINY = 1e-290
 HUGE = 1e290
@@ -27,13 +28,45 @@ def _axis(first: float, width: int) -> int:
     return 0 if abs(first) <= FAR else 1
 
 
+@summation
+def dot_of(x: Any, a: int, y: Any, b: int) -> float:
+    """The dot product of row a of x and row b of y."""
+    total = 0.0
+    for j in range(x.shape[1]):
+        total += np.float64(x[a, j]) * np.float64(y[b, j])
+    return total
+
+
+@summation
+def _along(x: Any, a: int, y: Any, b: int, sign: float) -> float:
+    """``<x, y - sign x>`` of two rows."""
+    total = 0.0
+    for j in range(x.shape[1]):
+        total += np.float64(x[a, j]) * (np.float64(y[b, j]) - sign * np.float64(x[a, j]))
+    return total
+
+
+@inlined
+def _offset(x: float, y: float, sign: float, k: float) -> float:
+    """``(y - sign x) - k x``; apart from the sum, which must not put its terms together."""
+    return y - sign * x - k * x
+
+
+@summation
+def _aside(x: Any, a: int, y: Any, b: int, sign: float, k: float) -> float:
+    """``|y - sign x - k x|^2`` of two rows."""
+    total = 0.0
+    for j in range(x.shape[1]):
+        v = _offset(np.float64(x[a, j]), np.float64(y[b, j]), sign, k)
+        total += v * v
+    return total
+
+
 @kernel(cost=6.0)
 def exp_row(i: int, x: Any, u: Any, out: Any) -> None:
     """``cos(r) x + (sin(r) / r) u``."""
     a, b, m = min(i, x.shape[0] - 1), min(i, u.shape[0] - 1), x.shape[1]
-    total, scale = 0.0, 1.0
-    for j in range(m):
-        total += np.float64(u[b, j]) * np.float64(u[b, j])
+    total, scale = dot_of(u, b, u, b), 1.0
     if total > HUGE:
         scale = 0.0
         for j in range(m):
@@ -52,17 +85,10 @@ def exp_row(i: int, x: Any, u: Any, out: Any) -> None:
 def log_row(i: int, x: Any, y: Any, out: Any) -> None:
     """``theta v / |v|``, v the projection of y - x or of y + x."""
     a, b, m = min(i, x.shape[0] - 1), min(i, y.shape[0] - 1), x.shape[1]
-    c, xx, xw, total, scale = 0.0, 0.0, 0.0, 0.0, 1.0
-    for j in range(m):
-        c += np.float64(x[a, j]) * np.float64(y[b, j])
-        xx += np.float64(x[a, j]) * np.float64(x[a, j])
+    c, xx, scale = dot_of(x, a, y, b), dot_of(x, a, x, a), 1.0
     sign = 1.0 if c > 0.0 else -1.0
-    for j in range(m):
-        xw += np.float64(x[a, j]) * (np.float64(y[b, j]) - sign * np.float64(x[a, j]))
-    k = xw / xx
-    for j in range(m):
-        v = np.float64(y[b, j]) - sign * np.float64(x[a, j]) - k * np.float64(x[a, j])
-        total += v * v
+    k = _along(x, a, y, b, sign) / xx
+    total = _aside(x, a, y, b, sign, k)
     if total < TINY:
         scale, total = 0.0, 0.0
         for j in range(m):
@@ -74,7 +100,7 @@ def log_row(i: int, x: Any, y: Any, out: Any) -> None:
                 total += v * v
     s = math.sqrt(total)
     if s > 0.0:
-        factor = math.atan2(scale * s, c) / s
+        factor = (fast_angle(scale * s, c) if c > 0.0 else math.pi - fast_angle(scale * s, -c)) / s
         for j in range(m):
             v = np.float64(y[b, j]) - sign * np.float64(x[a, j]) - k * np.float64(x[a, j])
             out[i, j] = factor * (v / scale)
@@ -90,15 +116,23 @@ def log_row(i: int, x: Any, y: Any, out: Any) -> None:
             out[i, j] = factor * (unit - head * np.float64(x[a, j])) if axis >= 0 else 0.0
 
 
-@scalar
-def row_angle(x: Any, a: int, y: Any, b: int) -> float:
-    """``2 atan2(|x - y|, |x + y|)`` of row a of x and row b of y, both freed of the difference of their lengths."""
-    near, far, skew, low, high = 0.0, 0.0, 0.0, 1.0, 1.0
+@summation
+def _chords(x: Any, a: int, y: Any, b: int) -> tuple[float, float, float]:
+    """``|x - y|^2``, ``|x + y|^2`` and ``<x - y, x + y>`` of row a of x and row b of y."""
+    near, far, skew = 0.0, 0.0, 0.0
     for j in range(x.shape[1]):
         d, s = np.float64(x[a, j]) - np.float64(y[b, j]), np.float64(x[a, j]) + np.float64(y[b, j])
         near += d * d
         far += s * s
         skew += d * s
+    return near, far, skew
+
+
+@scalar
+def row_angle(x: Any, a: int, y: Any, b: int) -> float:
+    """``2 atan2(|x - y|, |x + y|)`` of row a of x and row b of y, both freed of the difference of their lengths."""
+    low, high = 1.0, 1.0
+    near, far, skew = _chords(x, a, y, b)
     if near < TINY or far < TINY:
         low, high, near, far, skew = 0.0, 0.0, 0.0, 0.0, 0.0
         for j in range(x.shape[1]):
@@ -112,7 +146,7 @@ def row_angle(x: Any, a: int, y: Any, b: int) -> float:
             skew += d * s
     near = max(near - (0.5 * high * skew) * (0.5 * high * skew), 0.0)
     far = max(far - (0.5 * low * skew) * (0.5 * low * skew), 0.0)
-    return 2.0 * math.atan2(low * math.sqrt(near), high * math.sqrt(far))
+    return 2.0 * fast_angle(low * math.sqrt(near), high * math.sqrt(far))
 
 
 @kernel(cost=12.0)

@@ -62,10 +62,18 @@ def compiled(*arrays: Array) -> bool:
     return dtype.char in "fd" and all(type(a) is kind and a.dtype == dtype for a in arrays)
 
 
-def by_rows(loop: Kernel, *arrays: Array, out: Array | None, event: int = 1, numbers: tuple[float, ...] = ()) -> Array:
+def by_rows(
+    loop: Kernel,
+    *arrays: Array,
+    out: Array | None,
+    event: int = 1,
+    numbers: tuple[float, ...] = (),
+    triples: Kernel | None = None,
+) -> Array:
     """Run a row kernel over arrays with one vector axis; the result has ``event`` (0 or 1) trailing axes.
 
-    The kernel takes the arrays, then the ``numbers``, then the result.
+    The kernel takes the arrays, then the ``numbers``, then the result. ``triples`` runs instead, over flat arrays,
+    where vectors have three entries and every argument has a row for each of the result.
     """
     shape, width = arrays[0].shape, arrays[0].shape[-1]
     if all(a.shape == shape and a.flags.c_contiguous and a.flags.writeable for a in arrays):
@@ -81,16 +89,34 @@ def by_rows(loop: Kernel, *arrays: Array, out: Array | None, event: int = 1, num
     else:
         check_out(out, result, arrays[0].dtype)
         y = out
-    loop(n, *flat, *numbers, y.reshape(n, width) if event else y.reshape(n))
+    if triples is not None and width == 3 and all(a.shape[0] == n for a in flat):
+        triples(n, *(a.reshape(-1) for a in flat), *numbers, y.reshape(-1))
+    else:
+        loop(n, *flat, *numbers, y.reshape(n, width) if event else y.reshape(n))
     return y if event or batch else y[()]
 
 
-def all_pairs(loop: Kernel, x: Array, y: Array, *, out: Array | None, numbers: tuple[float, ...] = ()) -> Array:
-    """Run a kernel that fills row i of a table from row i of x and all rows of y, two arrays of vectors."""
+def all_pairs(
+    loop: Kernel,
+    x: Array,
+    y: Array,
+    *,
+    out: Array | None,
+    numbers: tuple[float, ...] = (),
+    triples: Kernel | None = None,
+) -> Array:
+    """Run a kernel that fills row i of a table from row i of x and all rows of y, two arrays of vectors.
+
+    ``triples`` runs instead where vectors have three entries; it takes y transposed.
+    """
     if out is None:
         out = namespace(x).empty((x.shape[0], y.shape[0]), dtype=x.dtype)
     check_out(out, (x.shape[0], y.shape[0]), x.dtype)
-    loop(x.shape[0], rows(x, x.shape[:1]), rows(y, y.shape[:1]), *numbers, out)
+    left = rows(x, x.shape[:1])
+    if triples is not None and x.shape[1] == 3:
+        triples(x.shape[0], left, rows(namespace(y).matrix_transpose(y), (3,)), *numbers, out)
+    else:
+        loop(x.shape[0], left, rows(y, y.shape[:1]), *numbers, out)
     return out
 
 

@@ -55,13 +55,14 @@ def _draws() -> None:
 def _sphere() -> None:
     from geomlat.manifolds import Sphere
 
-    sphere = Sphere(2)
-    x, y = np.eye(3)[:2], np.full((2, 3), 3.0**-0.5)
-    u = sphere.log(x, y)
-    sphere.exp(x, u)
-    sphere.dist(x, y)
-    sphere.transport(x, y, u)
-    sphere.pairwise_dist(x, y)
+    for n in (2, 3):  # points of three numbers have kernels of their own
+        sphere = Sphere(n)
+        x, y = np.eye(n + 1)[:2], np.full((2, n + 1), (n + 1) ** -0.5)
+        u = sphere.log(x, y)
+        sphere.exp(x, u)
+        sphere.dist(x, y)
+        sphere.transport(x, y, u)
+        sphere.pairwise_dist(x, y)
 
 
 def _torus() -> None:

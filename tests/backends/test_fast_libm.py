@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from geomlat.backends import elementwise
-from geomlat.backends.libm import cos_sin_turns, fast_exp_expm1, fast_log, fast_log1p
+from geomlat.backends.libm import cos_sin_turns, fast_angle, fast_cos_sin, fast_exp_expm1, fast_log, fast_log1p
 from geomlat.random import box_muller, unit
 
 log1p, exponential = elementwise(fast_log1p), elementwise(fast_exp_expm1, outputs=2)
 logarithm, turns = elementwise(fast_log), elementwise(cos_sin_turns, outputs=2)
 normals = elementwise(box_muller, outputs=2)
+circle, angle = elementwise(fast_cos_sin, outputs=2), elementwise(fast_angle)
 RNG = np.random.default_rng(5)
 LOG_POINTS = np.concatenate(
     [
@@ -51,6 +52,25 @@ TURN_POINTS = np.concatenate(
         -RNG.random(200),
     ]
 )
+RADIANS = np.concatenate(
+    [
+        RNG.uniform(0, 7, 2000),
+        10.0 ** RNG.uniform(-300, 5, 1000),
+        np.abs(
+            np.arange(41)[:, None] * math.pi / 4 + RNG.choice([-1, 1], 50) * 10.0 ** RNG.uniform(-16, -1, 50)
+        ).ravel(),
+        np.arange(41) * math.pi / 4,
+    ]
+)
+LEGS = np.concatenate(
+    [
+        RNG.random((2000, 2)),
+        10.0 ** RNG.uniform(-150, 150, (1000, 2)),
+        np.array([1.0, 1.0]) * (1.0 + RNG.uniform(-1e-12, 1e-12, (200, 2))),
+        np.array([math.tan(math.pi / 8), 1.0]) * (1.0 + RNG.uniform(-1e-12, 1e-12, (200, 2))),
+        [[0.0, 1.0], [1.0, 0.0], [1e-300, 1e300], [1e300, 1e-5]],
+    ]
+)
 
 
 def ulps(found: np.ndarray, exact: list) -> float:
@@ -87,7 +107,32 @@ def test_cos_and_sin_within_two_ulps():
     assert ulps(sine, exact[1]) < 2.0
 
 
+def test_cos_and_sin_of_radians_within_two_ulps():
+    with mpmath.workprec(1200):
+        points = [mpmath.mpf(x) for x in RADIANS.tolist()]
+        cosine, sine = circle(RADIANS)
+        assert ulps(cosine, [mpmath.cos(x) for x in points]) < 2.0
+        assert ulps(sine, [mpmath.sin(x) for x in points]) < 2.0
+
+
+@pytest.mark.parametrize("x", [1e6, 1e10, 1e16, 1e300, np.finfo(float).max])
+def test_cos_and_sin_of_long_arcs_stay_on_the_circle(x):
+    cosine, sine = circle(np.asarray(x))
+    assert abs(math.hypot(cosine, sine) - 1.0) < 0.1
+    if x <= 1e10:
+        np.testing.assert_allclose([cosine, sine], [math.cos(x), math.sin(x)], atol=x * 2.0**-52)
+
+
+def test_angles_within_two_and_a_half_ulps():
+    with mpmath.workprec(300):
+        exact = [mpmath.atan2(*map(mpmath.mpf, legs)) for legs in LEGS.tolist()]
+    assert ulps(angle(*LEGS.T), exact) < 2.5
+    assert angle(0.0, 0.5) == 0.0
+
+
 def test_python_and_compiled_values_are_the_same_bits():
+    assert np.array_equal(np.transpose(circle(RADIANS)), [fast_cos_sin(x) for x in RADIANS.tolist()])
+    assert angle(*LEGS.T).tolist() == [float(fast_angle(*legs)) for legs in LEGS.tolist()]
     assert [float(fast_log(u)) for u in LOG_POINTS.tolist()] == logarithm(LOG_POINTS).tolist()
     assert [float(fast_log1p(x)) for x in SHIFT_POINTS.tolist()] == log1p(SHIFT_POINTS).tolist()
     pairs = [fast_exp_expm1(x) for x in POWER_POINTS.tolist()]
