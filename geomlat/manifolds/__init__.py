@@ -13,6 +13,14 @@ from geomlat.manifolds.isometries import (
     ball_to_hyperboloid_vjp,
     hyperboloid_to_ball,
     hyperboloid_to_ball_vjp,
+    hyperboloid_to_stereographic,
+    hyperboloid_to_stereographic_vjp,
+    sphere_to_stereographic,
+    sphere_to_stereographic_vjp,
+    stereographic_to_hyperboloid,
+    stereographic_to_hyperboloid_vjp,
+    stereographic_to_sphere,
+    stereographic_to_sphere_vjp,
 )
 from geomlat.manifolds.mean import MeanStatus
 from geomlat.manifolds.poincare_ball import PoincareBall
@@ -54,4 +62,12 @@ __all__ = [
     "ball_to_hyperboloid_vjp",
     "hyperboloid_to_ball",
     "hyperboloid_to_ball_vjp",
+    "hyperboloid_to_stereographic",
+    "hyperboloid_to_stereographic_vjp",
+    "sphere_to_stereographic",
+    "sphere_to_stereographic_vjp",
+    "stereographic_to_hyperboloid",
+    "stereographic_to_hyperboloid_vjp",
+    "stereographic_to_sphere",
+    "stereographic_to_sphere_vjp",
 ]

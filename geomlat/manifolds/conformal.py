@@ -149,9 +149,10 @@ class Conformal(Manifold):
     def _operands(self, *points: Array) -> tuple[Any, ...]:
         # The namespace, the points and tangents in one dtype, and the curvature in it.
         xp, *arrays = self._points(*points)
-        return (xp, *arrays, self._cast(xp, arrays[0]))
+        return (xp, *arrays, self.number(xp, arrays[0]))
 
-    def _cast(self, xp: Any, like: Array) -> Array:
+    def number(self, xp: Any, like: Array) -> Array:
+        """The curvature as a 0-d array of the dtype and on the device of ``like``."""
         k = self.curvature
         if is_scalar(k) or is_host(k):
             return xp.asarray(float(k), dtype=like.dtype, device=array_api_compat.device(like))

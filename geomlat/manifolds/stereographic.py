@@ -283,7 +283,7 @@ class Stereographic(Conformal):
 
     def _curving(self, r: Array) -> Array:
         xp = namespace(r)
-        k = self._cast(xp, r)
+        k = self.number(xp, r)
         return 1 + 2 * k * r * r * dlog_sine(k, r)
 
     def _compiled(self, *arrays: Array) -> bool:
