@@ -71,7 +71,7 @@ def over_angles(
             angle = width * math.sinh(t)
             weight = WEIGHTS[j] * math.cosh(t) * math.exp((dim - 2.0) * math.log(math.sin(angle)))
             half = math.sin(0.5 * angle)
-            f, f_k, f_d, f_r, f_o = integrand(dim, k, apart, r, other, half * half)
+            f, f_k, f_d, f_r, f_o, _ = integrand(dim, k, apart, r, other, half * half)
             mass += weight
             value += weight * f
             by_k += weight * f_k
@@ -93,8 +93,11 @@ def branch_width(k: float, apart: float, r: float) -> float:
 @scalar
 def integrand(
     dim: float, k: float, apart: float, r: float, other: float, half: float
-) -> tuple[float, float, float, float, float]:
-    """r'^2/(2 s'^2) + (n-1)(log sinhc(k r') - log sinhc(k r)) and its derivatives by K, D, r and s'."""
+) -> tuple[float, float, float, float, float, float]:
+    """r'^2/(2 s'^2) + (n-1)(log sinhc(k r') - log sinhc(k r)) and its derivatives by K, D, r and s'.
+
+    Last comes that by 2 (sinh(k r'/2)/k)^2, which is shared.
+    """
     gap = apart - r
     far_d, far_r = apart * sinhc_scalar(k * apart), r * sinhc_scalar(k * r)
     near = 0.5 * gap * sinhc_scalar(0.5 * k * gap)
@@ -109,7 +112,7 @@ def integrand(
     by_r = common * (2.0 * half * far_d * math.cosh(k * r) - lean) - power * k * k * r * here_slope
     bend = jensen_gap(k, apart, r, there, half)
     by_k = -0.5 * (common * bend + power * (there * there * there_slope - r * r * here_slope))
-    return value, by_k, by_d, by_r, -there * there / (other * other * other)
+    return value, by_k, by_d, by_r, -there * there / (other * other * other), common
 
 
 @scalar

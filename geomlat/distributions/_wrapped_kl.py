@@ -7,6 +7,7 @@ from typing import Any
 
 from geomlat.backends import Array, is_host, namespace
 from geomlat.distributions._hyperbolic_kl import hyperbolic_kl
+from geomlat.distributions._plane_kl import plane_kl
 from geomlat.distributions._windings import may_close
 from geomlat.distributions.kl import CLOSED, QUADRATURE, register_kl
 from geomlat.distributions.normal import Normal, normal_normal
@@ -20,7 +21,7 @@ Result = tuple[Array, Callable[[Array | None], tuple[Any, Any]]]
 
 
 def wrapped_method(q: WrappedNormal, p: WrappedNormal) -> str | None:
-    """Closed on flat space and lines, quadrature for isotropic laws on hyperbolic space, else None."""
+    """Closed on flat space and lines, quadrature on hyperbolic space to isotropic laws, in the plane from any law."""
     return _case(q, p)[0]
 
 
@@ -29,7 +30,8 @@ def wrapped_wrapped(q: WrappedNormal, p: WrappedNormal) -> Result:
     """KL between two laws of one manifold; the cotangent of the manifold's fields is given to q.
 
     On flat space the divergence of normal laws; on a line of any curvature that of their distance. On hyperbolic space,
-    for scales that are one number, `geomlat.distributions._hyperbolic_kl`. The divergence of the normal laws in the
+    for scales that are one number, `geomlat.distributions._hyperbolic_kl` (a millisecond a row); in the plane q may
+    have any scale (`geomlat.distributions._plane_kl`, ten milliseconds). The divergence of the normal laws in the
     tangent spaces, `euclidean_kl`, is not it.
     """
     method, rule = _case(q, p)
@@ -91,7 +93,9 @@ def _case(q: WrappedNormal, p: WrappedNormal) -> tuple[str | None, Callable[...,
         return CLOSED, _line
     if isinstance(q.manifold, Flat):
         return CLOSED, (_flat if q.full or p.full else _flat_diagonal)
-    return (QUADRATURE, _hyperbolic) if q.isotropic and p.isotropic else (None, None)
+    if not p.isotropic or not (q.isotropic or q.manifold.dim == 2):
+        return None, None
+    return QUADRATURE, (_hyperbolic if q.isotropic else _plane)
 
 
 def _flat(q: WrappedNormal, p: WrappedNormal) -> Result:
@@ -151,6 +155,31 @@ def _hyperbolic(q: WrappedNormal, p: WrappedNormal) -> Result:
         dcurvature, dapart, dq, dp = (None if dk is None else dk * slope for slope in slopes)
         fields = None if dk is None else pull_forms([(namespace(dk).sum(dcurvature), None)])
         return _cotangents(q, p, pull_dist(dapart), fields, dq, dp)
+
+    return kl, pull
+
+
+def _plane(q: WrappedNormal, p: WrappedNormal) -> Result:
+    """`plane_kl` of the coordinates, in the frame of q, of the other centre."""
+    manifold = q.manifold
+    (form,), pull_forms = manifold.space_forms_vjp()
+    u, pull_log = manifold.log_vjp(q.loc, p.loc)
+    t, pull_frame = manifold.to_coordinates_vjp(q.loc, u)
+    curvature = float(form.curvature) if is_host(form.curvature) else form.curvature
+    xp, entries = namespace(t), [(0, 0), (1, 0), (1, 1)]
+    factor = [q.factor[..., i, j] for i, j in entries]
+    kl, *slopes = plane_kl(curvature, t[..., 0], t[..., 1], *factor, p.spread[..., 0])
+
+    def pull(dk: Array | None) -> tuple[Any, Any]:
+        if dk is None:
+            return _cotangents(q, p, pull_log(None), None, None, None)
+        dcurvature, d1, d2, d11, d21, d22, dp = (dk * slope for slope in slopes)
+        dframe, du, *more = pull_frame(xp.stack([d1, d2], axis=-1))
+        dloc, dother, *fields = pull_log(du)
+        rows = [xp.stack([d11, xp.zeros_like(d11)], axis=-1), xp.stack([d21, d22], axis=-1)]
+        dq, mine = q.factor_cotangent(xp.stack(rows, axis=-2)), pull_forms([(xp.sum(dcurvature), None)])
+        both = nested(add(tuple(fields), tuple(more), mine)), nested((None,) * len(fields))
+        return (*both[0], add(dloc, dframe), dq), (*both[1], dother, p.isotropic_cotangent(dp))
 
     return kl, pull
 
