@@ -14,10 +14,10 @@ from geomlat.distributions._vmf_em import Parameters, Rule, Statistics, each_pro
 from geomlat.random import Stream
 
 SUBSET = 2**14
-"""How many rows a start looks at (or 32 for each component, if that is more; fewer where rows are very long)."""
+"""How many rows a start looks at: at most these, at least a quarter of them, and in between 256 for each component."""
 
 NUMBERS = 2**25
-"""How many numbers these rows have at most, unless 32 rows for each component have more."""
+"""How many numbers these rows have at most; but there are at least 32 rows for each component."""
 
 BATCH = 8
 """Candidates for an exchange that are drawn, and multiplied with the rows, at a time."""
@@ -70,7 +70,7 @@ def best_climb(rows: UnitRows, k: int, rule: Rule, *, starts: int, max_iter: int
 
 def subset(rows: UnitRows, k: int, rng: Stream) -> UnitRows:
     """All rows if they are few, else some drawn without replacement; rows of weight 0 are left out."""
-    size = max(min(SUBSET, NUMBERS // rows.width), 32 * k)
+    size = max(min(SUBSET, max(SUBSET // 4, 256 * k), NUMBERS // rows.width), 32 * k)
     useful = np.arange(len(rows)) if rows.weights.shape[0] == 1 else np.flatnonzero(to_host(rows.weights))
     if len(useful) > size:
         useful = np.sort(rng.generator().choice(useful, size, replace=False))

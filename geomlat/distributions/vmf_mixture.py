@@ -52,8 +52,8 @@ class VonMisesFisherMixture(EstimatorProtocol):
     vectors, dense (NumPy, CuPy, ``numpy.memmap``) or SciPy-sparse, float32 or float64, read in blocks, never copied.
     Tested for m = 2 .. 4096 and kappa = 0 .. 1e6.
 
-    Each of ``n_init`` starts is k-means++ by the cosine with exchanges, Lloyd's steps and up to ten EM steps on at most
-    16384 rows (32 a component if that is more); EM on all rows continues from the best of them.
+    Each of ``n_init`` starts is k-means++ by the cosine with exchanges, Lloyd's steps and up to ten EM steps on some
+    of the rows (4096 or 256 a component, at most 16384); EM on all rows continues from the best of them.
 
     Parameters
     ----------
