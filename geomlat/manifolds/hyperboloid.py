@@ -11,12 +11,13 @@ import numpy as np
 
 from geomlat.backends import namespace
 from geomlat.grad import sum_to
+from geomlat.manifolds import hyperboloid_plane as plane
 from geomlat.manifolds import lorentz
 from geomlat.manifolds.base import Array, Manifold, Pull, SpaceForm, constant, draw
-from geomlat.manifolds.hyperboloid_rows import dist_row, exp_row, log_row, pairwise_row, transport_row
-from geomlat.manifolds.lorentz import Base, along, base, between, point, tangent, vector, widened
+from geomlat.manifolds.hyperboloid_rows import dist_row, exp_row, log_row, transport_row
+from geomlat.manifolds.lorentz import along, base, between, point, tangent, vector, widened
 from geomlat.manifolds.radial import dlog_sinhc, log_sinhc, sinhc
-from geomlat.manifolds.vectors import all_pairs, by_rows, compiled, direction, store
+from geomlat.manifolds.vectors import compiled, direction, store
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,9 @@ class Hyperboloid(Manifold):
         """``cosh(r) x + (sinh(r) / r) u`` with ``r = |u| / R``, cut short where its end would overflow."""
         if compiled(x, u):
             most = math.log(float(np.finfo(x.dtype).max)) - 1
-            return by_rows(exp_row, *self._checked(x, u), out=out, numbers=(self.radius, most))
+            return self._by_rows(plane.exp_plane, exp_row, x, u, out=out, more=(most,))
         xp, x, u = self._points(x, u)
-        p = self._base(xp, x)
+        p = base(xp, x, self.radius)
         us, norm = lorentz.reach(xp, p, u[..., 1:], self.radius)
         r = norm / self.radius
         return store(point(xp, xp.cosh(r) * p.a + sinhc(r) * us, self.radius), out)
@@ -81,7 +82,7 @@ class Hyperboloid(Manifold):
         def pull(dy: Any) -> tuple[Any, ...]:
             if dy is None:
                 return None, None
-            p, g = self._base(xp, x), lorentz.from_point(xp, y, dy)
+            p, g = base(xp, x, self.radius), lorentz.from_point(xp, y, dy)
             us, norm = lorentz.reach(xp, p, u[..., 1:], self.radius)
             c, s = xp.cosh(norm / self.radius), sinhc(norm / self.radius)
             dnorm = (c - s) * along(xp, g, direction(xp, us, norm[..., 0]))
@@ -94,9 +95,9 @@ class Hyperboloid(Manifold):
     def log(self, x: Array, y: Array, /, *, out: Array | None = None) -> Array:
         """``(d / sinh d) (y - cosh(d) x)``, d the distance over R, as a part of y - x less a part of x."""
         if compiled(x, y):
-            return by_rows(log_row, *self._checked(x, y), out=out, numbers=(self.radius,))
+            return self._by_rows(plane.log_plane, log_row, x, y, out=out)
         xp, x, y = self._points(x, y)
-        p, q = self._base(xp, x), self._base(xp, y)
+        p, q = base(xp, x, self.radius), base(xp, y, self.radius)
         f, g = lorentz.shares(xp, between(xp, p, q, self.radius).half)
         return store(tangent(xp, p, f * (q.a - p.a) - g * p.a), out)
 
@@ -107,7 +108,7 @@ class Hyperboloid(Manifold):
         def pull(du: Any) -> tuple[Any, ...]:
             if du is None:
                 return None, None
-            p, q = self._base(xp, x), self._base(xp, y)
+            p, q = base(xp, x, self.radius), base(xp, y, self.radius)
             way = between(xp, p, q, self.radius)
             f, g = lorentz.shares(xp, way.half)
             us = f * (q.a - p.a) - g * p.a
@@ -131,9 +132,9 @@ class Hyperboloid(Manifold):
         ``turn`` is the difference of the unit space parts; see `geomlat.manifolds.lorentz.between`.
         """
         if compiled(x, y):
-            return by_rows(dist_row, *self._checked(x, y), out=out, event=0, numbers=(self.radius,))
+            return self._by_rows(plane.dist_plane, dist_row, x, y, out=out, event=0)
         xp, x, y = self._points(x, y)
-        way = between(xp, self._base(xp, x), self._base(xp, y), self.radius)
+        way = between(xp, base(xp, x, self.radius), base(xp, y, self.radius), self.radius)
         return store(2 * self.radius * xp.asinh(way.half[..., 0]), out)
 
     def dist_vjp(self, x: Array, y: Array, /) -> tuple[Array, Pull]:
@@ -143,7 +144,7 @@ class Hyperboloid(Manifold):
         def pull(dd: Any) -> tuple[Any, ...]:
             if dd is None:
                 return None, None
-            p, q = self._base(xp, x), self._base(xp, y)
+            p, q = base(xp, x, self.radius), base(xp, y, self.radius)
             way = between(xp, p, q, self.radius)
             sinh = lorentz.sinh_of(xp, way, self.radius)
             m, n = (direction(xp, v, sinh) for v in lorentz.slopes(xp, p, q, way, self.radius))
@@ -155,12 +156,14 @@ class Hyperboloid(Manifold):
         """All distances ``(..., k, l)``, by the formula of `dist`: without temporaries for two sets, else in blocks."""
         if not (compiled(x, y) and x.ndim == y.ndim == 2):
             return super().pairwise_dist(x, y, out=out)
-        return all_pairs(pairwise_row, *self._checked(x, y), out=out, numbers=(self.radius,))
+        self._check_shape(x)
+        self._check_shape(y)
+        return plane.pairs_in_plane(x, y, out=out, radius=self.radius)
 
     def inner(self, x: Array, u: Array, v: Array, /) -> Array:
         """``<u, v>``, from the parts of u and v along and across the space part of x."""
         xp, x, u, v = self._points(x, u, v)
-        return lorentz.metric(xp, self._base(xp, x), u[..., 1:], v[..., 1:], self.radius)
+        return lorentz.metric(xp, base(xp, x, self.radius), u[..., 1:], v[..., 1:], self.radius)
 
     def inner_vjp(self, x: Array, u: Array, v: Array, /) -> tuple[Array, Pull]:
         """`inner` and the pull to ``(dx, du, dv)``."""
@@ -169,7 +172,7 @@ class Hyperboloid(Manifold):
         def pull(dy: Any) -> tuple[Any, ...]:
             if dy is None:
                 return None, None, None
-            p, us, vs, g = self._base(xp, x), u[..., 1:], v[..., 1:], dy[..., None]
+            p, us, vs, g = base(xp, x, self.radius), u[..., 1:], v[..., 1:], dy[..., None]
             low, high = (g * lorentz.lower(xp, p, w, self.radius) for w in (us, vs))
             da = -(along(xp, p.slope, us) * high + along(xp, p.slope, vs) * low) / p.height
             return widened(xp, da, x), widened(xp, high, u), widened(xp, low, v)
@@ -179,7 +182,7 @@ class Hyperboloid(Manifold):
     def norm(self, x: Array, u: Array, /) -> Array:
         """``sqrt(<u, u>)``."""
         xp, x, u = self._points(x, u)
-        return lorentz.size(xp, self._base(xp, x), u[..., 1:], self.radius)
+        return lorentz.size(xp, base(xp, x, self.radius), u[..., 1:], self.radius)
 
     def norm_vjp(self, x: Array, u: Array, /) -> tuple[Array, Pull]:
         """`norm` and the pull to ``(dx, du)``; zero at ``u = 0``."""
@@ -188,7 +191,7 @@ class Hyperboloid(Manifold):
         def pull(dr: Any) -> tuple[Any, ...]:
             if dr is None:
                 return None, None
-            p, us = self._base(xp, x), u[..., 1:]
+            p, us = base(xp, x, self.radius), u[..., 1:]
             da, du = lorentz.from_size(xp, p, us, lorentz.size(xp, p, us, self.radius), dr[..., None], self.radius)
             return widened(xp, da, x), widened(xp, du, u)
 
@@ -197,9 +200,9 @@ class Hyperboloid(Manifold):
     def transport(self, x: Array, y: Array, u: Array, /, *, out: Array | None = None) -> Array:
         """``u + <y, u> (x + y) / (R^2 - <x, y>)``, with ``<y, u>`` from the part of y - x tangent at x."""
         if compiled(x, y, u):
-            return by_rows(transport_row, *self._checked(x, y, u), out=out, numbers=(self.radius,))
+            return self._by_rows(plane.transport_plane, transport_row, x, y, u, out=out)
         xp, x, y, u = self._points(x, y, u)
-        p, q = self._base(xp, x), self._base(xp, y)
+        p, q = base(xp, x, self.radius), base(xp, y, self.radius)
         k = lorentz.lean(xp, p, q, between(xp, p, q, self.radius), u[..., 1:], self.radius)
         return store(tangent(xp, q, u[..., 1:] + k * (p.a + q.a)), out)
 
@@ -210,7 +213,7 @@ class Hyperboloid(Manifold):
         def pull(dv: Any) -> tuple[Any, ...]:
             if dv is None:
                 return None, None, None
-            p, q, us = self._base(xp, x), self._base(xp, y), u[..., 1:]
+            p, q, us = base(xp, x, self.radius), base(xp, y, self.radius), u[..., 1:]
             way = between(xp, p, q, self.radius)
             k = lorentz.lean(xp, p, q, way, us, self.radius)
             g, db = lorentz.from_tangent(xp, q, us + k * (p.a + q.a), dv, self.radius)
@@ -245,7 +248,7 @@ class Hyperboloid(Manifold):
     def to_tangent(self, x: Array, u: Array, /) -> Array:
         """``u + <x, u> x / R^2``."""
         xp, x, u = self._points(x, u)
-        p = self._base(xp, x)
+        p = base(xp, x, self.radius)
         lift = p.height * (along(xp, p.slope, u[..., 1:]) - u[..., :1]) / self.radius**2
         return tangent(xp, p, u[..., 1:] + lift * p.a)
 
@@ -257,7 +260,7 @@ class Hyperboloid(Manifold):
         def pull(dv: Any) -> tuple[Any, ...]:
             if dv is None:
                 return None, None
-            p, us = self._base(xp, x), u[..., 1:]
+            p, us = base(xp, x, self.radius), u[..., 1:]
             lift = p.height * (along(xp, p.slope, us) - u[..., :1]) / self.radius**2
             g, da = lorentz.from_tangent(xp, p, v[..., 1:], dv, self.radius)
             dlift = along(xp, g, p.a) / self.radius**2
@@ -315,7 +318,7 @@ class Hyperboloid(Manifold):
     def to_coordinates(self, x: Array, u: Array, /) -> Array:
         """The space part of u taken to the origin along the geodesic: ``u - (u_0 / (x_0 + R)) a``."""
         xp, x, u = self._points(x, u)
-        p = self._base(xp, x)
+        p = base(xp, x, self.radius)
         return u[..., 1:] - along(xp, p.slope, u[..., 1:]) * (p.a / (p.height + self.radius))
 
     def to_coordinates_vjp(self, x: Array, u: Array, /) -> tuple[Array, Pull]:
@@ -325,7 +328,7 @@ class Hyperboloid(Manifold):
         def pull(dc: Any) -> tuple[Any, ...]:
             if dc is None:
                 return None, None
-            p, us = self._base(xp, x), u[..., 1:]
+            p, us = base(xp, x, self.radius), u[..., 1:]
             ball = p.a / (p.height + self.radius)
             t = along(xp, dc, ball)
             da = lorentz.from_ball(xp, p, -along(xp, p.slope, us) * dc, self.radius)
@@ -337,7 +340,7 @@ class Hyperboloid(Manifold):
     def from_coordinates(self, x: Array, c: Array, /) -> Array:
         """``c`` taken from the origin to x: the tangent with space part ``c + (a . c) a / (R (x_0 + R))``."""
         xp, x, c = self._point_and_coordinates(x, c)
-        p = self._base(xp, x)
+        p = base(xp, x, self.radius)
         t = along(xp, p.a, c) / self.radius
         return vector(xp, t, c + t * (p.a / (p.height + self.radius)))
 
@@ -348,7 +351,7 @@ class Hyperboloid(Manifold):
         def pull(du: Any) -> tuple[Any, ...]:
             if du is None:
                 return None, None
-            p, g = self._base(xp, x), du[..., 1:]
+            p, g = base(xp, x, self.radius), du[..., 1:]
             dt = (along(xp, g, p.a / (p.height + self.radius)) + du[..., :1]) / self.radius
             da = dt * c + lorentz.from_ball(xp, p, along(xp, p.a, c) / self.radius * g, self.radius)
             return widened(xp, da, x), sum_to(g + dt * p.a, c.shape)
@@ -362,7 +365,7 @@ class Hyperboloid(Manifold):
     def contains(self, x: Array, /, *, atol: float | None = None) -> Array:
         """Whether the time entry is ``sqrt(R^2 + |a|^2)`` and finite, to ``atol`` relative to itself."""
         xp, x = self._points(x)
-        height = self._base(xp, x).height[..., 0]
+        height = base(xp, x, self.radius).height[..., 0]
         limit = 100 * float(xp.finfo(x.dtype).eps) if atol is None else atol
         return xp.isfinite(height) & (xp.abs(x[..., 0] - height) <= limit * height)
 
@@ -387,13 +390,10 @@ class Hyperboloid(Manifold):
         # further away, but not those of 2 R at most.
         return 2 * self.radius
 
-    def _checked(self, *points: Array) -> tuple[Array, ...]:
-        for a in points:
+    def _by_rows(self, fast: Any, slow: Any, *arrays: Array, out: Any, event: int = 1, more: Any = ()) -> Array:
+        for a in arrays:
             self._check_shape(a)
-        return points
-
-    def _base(self, xp: Any, x: Array) -> Base:
-        return base(xp, x, self.radius)
+        return plane.in_plane(fast, slow, *arrays, out=out, event=event, numbers=(self.radius, *more))
 
 
 def _mirror(xp: Any, g: Array) -> Array:

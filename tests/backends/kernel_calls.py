@@ -100,6 +100,12 @@ def _hyperboloid() -> None:
     m.dist(x, y)
     m.transport(x, y, u)
     m.pairwise_dist(x, y)
+    line = Hyperboloid(1)
+    line.pairwise_dist(line.origin((2,)), line.origin((2,)))
+    x, y, u = (np.tile(a, (100, 1)) for a in (x, y, u))
+    m.exp(x, m.log(x, y))
+    m.dist(x, y)
+    m.transport(x, y, u)
 
 
 def _stereographic() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from geomlat.manifolds import Hyperboloid
+from geomlat.manifolds.hyperboloid_plane import MANY
 
 mpmath.mp.dps = 80
 CURVATURES = [-1e-3, -1.0, -10.0]
@@ -241,3 +242,48 @@ def test_overhead_on_one_point():
     for f, args in ((m.exp, (x, u)), (m.log, (x, y)), (m.dist, (x, y)), (m.transport, (x, y, u))):
         f(*args)
         assert min(timeit.repeat(lambda f=f, args=args: f(*args), number=200, repeat=5)) / 200 < 1e-4
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("curvature", CURVATURES)
+def test_many_rows_of_the_plane_equal_few(curvature, dtype):
+    m, eps, grid = Hyperboloid(2, curvature), np.finfo(dtype).eps, [(r, d) for r in RADII for d in DISTANCES]
+    far = 9 if dtype == np.float32 else 40
+    both = [pair(m, r, d, seed) for seed in range(8) for r, d in grid if r + d < far] * 2
+    x, y = (np.asarray(p, dtype=dtype) for p in zip(*both, strict=True))
+    n = len(x)
+    assert n > MANY
+    c = m.radius * np.random.default_rng(0).standard_normal((n, 2))
+    u = m.from_coordinates(x, c.astype(dtype))
+    tiny, huge = (
+        m.project(np.asarray([0.0, s, -s], dtype=dtype)) for s in (1e-30, 1e18 if dtype == np.float32 else 1e150)
+    )
+    x[0], y[1], x[2], y[3], y[4], u[5] = m.origin(), m.origin(), tiny, tiny, x[4], 0
+    x[6], x[7], y[7] = huge, m.origin(), tiny
+    u[8] = 100 * u[8] / m.norm(x[8], u[8]) * m.radius
+    wide = eps * np.maximum(x[:, 0], y[:, 0]).astype(float) / m.radius
+    few = [slice(k, k + MANY // 2) for k in range(0, n, MANY // 2)]
+    for name, args in {"dist": (x, y), "log": (x, y), "transport": (x, y, u), "exp": (x, u)}.items():
+        f = getattr(m, name)
+        for a in args:
+            a.flags.writeable = False
+        got, expected = f(*args), np.concatenate([f(*(a[k] for a in args)) for k in few])
+        assert got.dtype == dtype
+        gap = np.abs(got.astype(float) - expected).reshape(n, -1).max(-1)
+        size = np.abs(expected).reshape(n, -1).max(-1).astype(float)
+        high = x[:, 0] if name == "log" else y[:, 0]
+        with np.errstate(over="ignore"):
+            limit = 8 * wide * size * (1 if name == "dist" else high / m.radius)
+            if name == "exp":
+                limit = np.where(np.arange(n) == 8, 1e-3, 64 * wide * (1 + m.norm(x, u) / m.radius)) * size
+        good = gap <= limit
+        assert np.all(good[np.arange(n) != 6]), (name, np.flatnonzero(~good))
+        assert np.all(np.isfinite(got))
+        for a in args:
+            a.flags.writeable = True
+        out = x.copy() if name != "dist" else None
+        if out is not None:
+            np.testing.assert_allclose(f(out, *args[1:], out=out), expected, rtol=0, atol=0)
+    table = m.pairwise_dist(x, y[:50])
+    single = m.dist(x[:, None, :], y[:50])
+    assert np.all(np.abs(table - single) <= 8 * eps * np.maximum(x[:, :1], y[:50, 0]) / m.radius * single)
