@@ -12,12 +12,13 @@ import numpy as np
 
 from geomlat.backends import namespace
 from geomlat.grad import sum_to
+from geomlat.manifolds import sphere_pairs
 from geomlat.manifolds.base import Array, Pull, SpaceForm, constant, draw
 from geomlat.manifolds.embedded import Embedded
 from geomlat.manifolds.radial import dlog_sinc, log_sinc, sinc
-from geomlat.manifolds.sphere_rows import FAR, dist_row, exp_row, log_row, pairwise_row, transport_row
-from geomlat.manifolds.sphere_triples import dist3_row, exp3_row, log3_row, pairs3_row
-from geomlat.manifolds.vectors import all_pairs, batch_shape, by_rows, compiled, direction, dot, length, spread, store
+from geomlat.manifolds.sphere_rows import FAR, dist_row, exp_row, log_row, transport_row
+from geomlat.manifolds.sphere_triples import dist3_row, exp3_row, log3_row
+from geomlat.manifolds.vectors import batch_shape, by_rows, compiled, direction, dot, length, spread, store
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ class Sphere(Embedded):
             return super().pairwise_dist(x, y, out=out)
         self._check_shape(x)
         self._check_shape(y)
-        return all_pairs(pairwise_row, x, y, out=out, triples=pairs3_row)
+        return sphere_pairs.table(namespace(x, y), x, y, out)
 
     def transport(self, x: Array, y: Array, u: Array, /, *, out: Array | None = None) -> Array:
         """``u - 2 <m, u> m`` with ``m = (x + y) / |x + y|``: the reflection that takes x to -y, an exact isometry."""

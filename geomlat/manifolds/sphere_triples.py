@@ -40,14 +40,6 @@ def dist3_row(i: int, x: Any, y: Any, out: Any) -> None:
     out[i] = chord_angle(x0, x1, x2, np.float64(y[3 * i]), np.float64(y[3 * i + 1]), np.float64(y[3 * i + 2]))
 
 
-@kernel(cost=4.0)
-def pairs3_row(i: int, x: Any, y: Any, out: Any) -> None:
-    """The angles of a row of x and all columns of y, which is transposed."""
-    x0, x1, x2 = np.float64(x[i, 0]), np.float64(x[i, 1]), np.float64(x[i, 2])
-    for j in range(y.shape[1]):
-        out[i, j] = chord_angle(x0, x1, x2, np.float64(y[0, j]), np.float64(y[1, j]), np.float64(y[2, j]))
-
-
 @kernel(cost=2.0)
 def exp3_row(i: int, x: Any, u: Any, out: Any) -> None:
     """``cos(r) x + (sin(r) / r) u``."""

@@ -96,27 +96,12 @@ def by_rows(
     return y if event or batch else y[()]
 
 
-def all_pairs(
-    loop: Kernel,
-    x: Array,
-    y: Array,
-    *,
-    out: Array | None,
-    numbers: tuple[float, ...] = (),
-    triples: Kernel | None = None,
-) -> Array:
-    """Run a kernel that fills row i of a table from row i of x and all rows of y, two arrays of vectors.
-
-    ``triples`` runs instead where vectors have three entries; it takes y transposed.
-    """
+def all_pairs(loop: Kernel, x: Array, y: Array, *, out: Array | None, numbers: tuple[float, ...] = ()) -> Array:
+    """Run a kernel that fills row i of a table from row i of x and all rows of y, two arrays of vectors."""
     if out is None:
         out = namespace(x).empty((x.shape[0], y.shape[0]), dtype=x.dtype)
     check_out(out, (x.shape[0], y.shape[0]), x.dtype)
-    left = rows(x, x.shape[:1])
-    if triples is not None and x.shape[1] == 3:
-        triples(x.shape[0], left, rows(namespace(y).matrix_transpose(y), (3,)), *numbers, out)
-    else:
-        loop(x.shape[0], left, rows(y, y.shape[:1]), *numbers, out)
+    loop(x.shape[0], rows(x, x.shape[:1]), rows(y, y.shape[:1]), *numbers, out)
     return out
 
 

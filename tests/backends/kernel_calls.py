@@ -63,6 +63,8 @@ def _sphere() -> None:
         sphere.dist(x, y)
         sphere.transport(x, y, u)
         sphere.pairwise_dist(x, y)
+        sphere.pairwise_dist(x.astype(np.float32), y.astype(np.float32))
+    Sphere(1).pairwise_dist(np.eye(2), np.eye(2))
 
 
 def _torus() -> None:

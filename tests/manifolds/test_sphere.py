@@ -199,6 +199,21 @@ def test_pairwise_distances_come_in_blocks(monkeypatch):
     np.testing.assert_allclose(pull(g)[1], dy, rtol=1e-14, atol=1e-15)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 63])
+def test_tables_of_distances_are_distances(n, dtype):
+    # Random pairs have dot products near 0; near, antipodal and equal ones must not be taken from theirs.
+    s, gen = Sphere(n), np.random.default_rng(0)
+    x = s.random_point((70,), rng=0)
+    steps = 10.0 ** gen.uniform(-30, 0.4, (70, 1)) * s.random_tangent(x, rng=1) / max(n, 1) ** 0.5
+    y = np.concatenate([s.exp(x, steps), -s.exp(x, steps), x, -x, s.random_point((9,), rng=2)]).astype(dtype)
+    x, eps = x.astype(dtype), np.finfo(dtype).eps
+    exact = s.dist(x[:, None].astype(float), y.astype(float))
+    np.testing.assert_allclose(s.pairwise_dist(x, y), exact, rtol=8 * eps, atol=0)
+    unequal = s.pairwise_dist(x * dtype(1 + 1e-4), y)  # lengths that are off do not tell in the angle
+    np.testing.assert_allclose(unequal, exact, rtol=1e-6, atol=1e-3)
+
+
 def test_mean_of_a_wide_cloud_and_of_two_points():
     s = Sphere(2)
     x, y = s.random_point((2,), rng=5)
