@@ -341,16 +341,15 @@ def test_the_rayleigh_quotient_is_least_at_the_first_eigenvector():
 
 
 def long_run(manifold, opt, steps, k=3):
-    """Noisy descent to fixed targets in float32, with gradients of all sizes; yields the points and moments."""
+    """Noisy descent to fixed targets in float32, with gradients of all sizes; yields points, moments and targets."""
     targets = around(manifold, k).astype(np.float32)
     theta = around(manifold, k, seed=7).astype(np.float32).ravel()
     state = opt.init(theta)
     noise = normal((997, theta.size), rng=11, dtype=np.float32)
     sizes = np.float32(10.0) ** np.random.default_rng(0).choice([-30.0, -3.0, 0.0, 0.0, 0.0, 1.0], 1009)
     for step in range(steps):
-        x = theta.reshape(targets.shape)
-        d, pull = manifold.dist_vjp(x, targets)
-        g = pull(d)[0].ravel() + np.float32(0.3) * noise[step % 997] * sizes[step % 1009]
+        # Of half the squared ambient distance to the targets: cheaper than the geodesic one, with the same minimum.
+        g = theta - targets.ravel() + np.float32(0.3) * noise[step % 997] * sizes[step % 1009]
         opt.update(theta, np.zeros_like(g) if step % 13 == 0 else g, state)
         if (step + 1) % (steps // 4) == 0:
             yield theta.reshape(targets.shape), state[opt.moments[0]].reshape(targets.shape), targets
@@ -390,8 +389,9 @@ def test_the_rounding_of_a_step_is_not_handed_to_the_next(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rule", LONG)
-@pytest.mark.parametrize("name", MAIN)
+@pytest.mark.parametrize(
+    ("rule", "name"), [*(("adam", n) for n in MAIN), ("momentum", "Sphere"), ("momentum", "PoincareBall")]
+)
 def test_points_do_not_drift_in_a_hundred_thousand_steps(name, rule):
     check_long_run(name, rule, 100_000)
 
