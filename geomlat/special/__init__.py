@@ -4,6 +4,20 @@ from __future__ import annotations
 
 from geomlat.special.bessel import bessel_ratio, bessel_ratio_derivative, log_iv, log_iv_derivative
 from geomlat.special.cauchy import sc_dkl, sc_kl, sc_mean
+from geomlat.special.curved import (
+    curved_arcsinc,
+    curved_arctanc,
+    curved_cotc,
+    curved_log_sinc,
+    curved_sinc,
+    curved_tanc,
+    dcurved_arcsinc,
+    dcurved_arctanc,
+    dcurved_cotc,
+    dcurved_log_sinc,
+    dcurved_sinc,
+    dcurved_tanc,
+)
 from geomlat.special.gamma import digamma, digamma_diff, lgamma_diff, trigamma, trigamma_diff
 from geomlat.special.power import ps_dkl, ps_dlog_peak, ps_kl, ps_log_peak
 from geomlat.special.radial import (
@@ -41,8 +55,20 @@ __all__ = [
     "bessel_ratio_derivative",
     "cosc",
     "coshc",
+    "curved_arcsinc",
+    "curved_arctanc",
+    "curved_cotc",
+    "curved_log_sinc",
+    "curved_sinc",
+    "curved_tanc",
     "dcosc",
     "dcoshc",
+    "dcurved_arcsinc",
+    "dcurved_arctanc",
+    "dcurved_cotc",
+    "dcurved_log_sinc",
+    "dcurved_sinc",
+    "dcurved_tanc",
     "digamma",
     "digamma_diff",
     "dlog_sinc",

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from geomlat.special import bessel, cauchy, gamma, power, radial, stirling, vmf
+from geomlat.special import bessel, cauchy, curved, gamma, power, radial, stirling, vmf
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ _LARGE = ((2.0, 1e2), (1e2, 1e9))
 _ORDER = ((0.1, 1e3), (1e-3, 1e3))
 _CIRCLE = ((0.1, 3.1),)
 _LINE = ((0.1, 600.0),)
+_SQUARE = ((0.01, 2.0),)
 _SHAPE = ((0.1, 1e3),)
 _SHAPES = ((0.1, 1e3), (1e-3, 1e3))
 
@@ -78,4 +79,10 @@ DERIVATIVES = (
     Derivative("sinhc", radial.sinhc, radial.dsinhc, _LINE, "(r cosh r - sinh r) / r^2"),
     Derivative("coshc", radial.coshc, radial.dcoshc, _LINE, "half-angle form"),
     Derivative("log_sinhc", radial.log_sinhc, radial.dlog_sinhc, _LINE, "coth r - 1/r"),
+    Derivative("curved_sinc", curved.curved_sinc, curved.dcurved_sinc, _SQUARE, "DLMF 4.19.1"),
+    Derivative("curved_tanc", curved.curved_tanc, curved.dcurved_tanc, _SQUARE, "DLMF 4.19.3"),
+    Derivative("curved_arctanc", curved.curved_arctanc, curved.dcurved_arctanc, _LINE, "DLMF 4.24.3"),
+    Derivative("curved_arcsinc", curved.curved_arcsinc, curved.dcurved_arcsinc, ((0.01, 0.9),), "DLMF 4.24.1"),
+    Derivative("curved_log_sinc", curved.curved_log_sinc, curved.dcurved_log_sinc, _SQUARE, "DLMF 4.19.7"),
+    Derivative("curved_cotc", curved.curved_cotc, curved.dcurved_cotc, _SQUARE, "DLMF 4.19.6"),
 )
