@@ -27,6 +27,7 @@ from geomlat.backends import elementwise, scalar
 from geomlat.special.radial import (
     dlog_sinc_scalar,
     dlog_sinhc_scalar,
+    exp_over_2r,
     log_sinc_scalar,
     log_sinhc_scalar,
     sinc_scalar,
@@ -34,6 +35,7 @@ from geomlat.special.radial import (
     slope_series,
 )
 
+INF = math.inf
 NEAR = 0.25
 # The coefficients of z^k in dcurved_arctanc and in dcurved_arcsinc; the terms from the last on are below 1e-18.
 ARCTAN_SLOPE = tuple(-(k + 1) * (-1.0) ** k / (2 * k + 3) for k in range(30))
@@ -56,7 +58,8 @@ def dcurved_sinc_scalar(z: float) -> float:
         t = math.sqrt(z)
         return (math.cos(t) - math.sin(t) / t) / (2.0 * z)
     t = math.sqrt(-z)
-    return (math.cosh(t) - math.sinh(t) / t) / (2.0 * z)
+    grown = t * exp_over_2r(t) if t > 700.0 else math.cosh(t)
+    return grown * (1.0 - math.tanh(t) / t) / (2.0 * z)
 
 
 @scalar
@@ -97,13 +100,15 @@ def curved_arctanc_scalar(z: float) -> float:
         return 1.0
     t = math.sqrt(abs(z))
     if z < -0.5:
-        return (math.log1p(t) - 0.5 * math.log1p(z)) / t if z > -1.0 else math.inf
+        return (math.log1p(t) - 0.5 * math.log1p(z)) / t if z > -1.0 else INF
     return math.atan(t) / t if z > 0.0 else math.atanh(t) / t
 
 
 @scalar
 def dcurved_arctanc_scalar(z: float) -> float:
     """(1 / (1 + z) - arctan(t) / t) / (2 z)."""
+    if z <= -1.0:
+        return -INF
     if abs(z) >= NEAR:
         return (1.0 / (1.0 + z) - curved_arctanc_scalar(z)) / (2.0 * z)
     total = 0.0

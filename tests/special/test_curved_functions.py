@@ -90,3 +90,12 @@ def test_the_array_expressions_are_these_functions():
         ratio = special.curved_arctanc(k * tau * tau)
         expected = (special.dcurved_arctanc(k * tau * tau) + 0.5 / (1 + k * tau * tau)) + 0 * tau
         np.testing.assert_allclose(arc_rest(kk, tau, ratio), expected, rtol=1e-14)
+
+
+def test_at_the_ends():
+    assert special.curved_arctanc(-1.0) == np.inf
+    assert special.dcurved_arctanc(-1.0) == -np.inf
+    assert special.curved_sinc(-1e6) == np.inf
+    assert special.dcurved_sinc(-1e6) == -np.inf
+    assert special.dcurved_sinc(-(705.0**2)) == pytest.approx(exact("curved_sinc", -(705.0**2))[1], rel=1e-14)
+    assert special.curved_tanc(-1e300) == 1e-150
