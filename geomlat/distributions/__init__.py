@@ -5,6 +5,7 @@ from __future__ import annotations
 from geomlat.distributions._power_kl import power_uniform, power_vmf
 from geomlat.distributions._vmf_kl import vmf_uniform, vmf_vmf
 from geomlat.distributions._vmf_power_kl import vmf_power
+from geomlat.distributions._wrapped_fit import fit_wrapped_normal
 from geomlat.distributions._wrapped_kl import euclidean_kl, wrapped_uniform, wrapped_wrapped
 from geomlat.distributions.beta import Beta
 from geomlat.distributions.estimators import leave_one_out
@@ -49,6 +50,7 @@ __all__ = [
     "euclidean_kl",
     "factor_kl",
     "factor_kl_vjp",
+    "fit_wrapped_normal",
     "kl_divergence",
     "kl_divergence_vjp",
     "kl_estimate",

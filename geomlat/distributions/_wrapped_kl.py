@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from array_api_compat import device
+
 from geomlat.backends import Array, is_host, namespace
 from geomlat.distributions._hyperbolic_kl import hyperbolic_kl
 from geomlat.distributions._plane_kl import plane_kl
@@ -112,7 +114,7 @@ def _flat(q: WrappedNormal, p: WrappedNormal) -> Result:
         if dk is None:
             return (None, None), (None, None)
         d, back = dk[..., None, None], xp.matrix_transpose(inverse)
-        one = xp.eye(w.shape[-2], dtype=w.dtype)
+        one = xp.eye(w.shape[-2], dtype=w.dtype, device=device(w))
         dloc = d[..., 0] * xp.matmul(back, w)[..., 0]
         dq = xp.matmul(back, m) - xp.matrix_transpose(xp.linalg.inv(a))
         dp = xp.matmul(back, one - xp.matmul(m, xp.matrix_transpose(m)) - xp.matmul(w, xp.matrix_transpose(w)))

@@ -1,0 +1,91 @@
+"""Maximum likelihood of wrapped normal laws: the score vanishes, the truth is near, weights are repetitions."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import special
+from wrapped_quadrature import scales
+
+from geomlat.distributions import WrappedNormal, fit_wrapped_normal
+from geomlat.manifolds import Euclidean, Hyperboloid, PoincareBall, Product, Sphere, Torus
+
+SPACES = [
+    (Euclidean(2), 1.0),
+    (Hyperboloid(2), 0.8),
+    (Hyperboloid(4, -2.0), 0.5),
+    (PoincareBall(3, -0.5), 0.7),
+    (Sphere(1), 1.3),
+    (Sphere(3), 0.3),
+    (Torus(2), 0.9),
+]
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize(("manifold", "size"), SPACES, ids=lambda v: repr(v))
+def test_fit_is_a_maximum_near_the_truth(manifold, size, full):
+    if full and isinstance(manifold, Torus):
+        with pytest.raises(NotImplementedError, match="single factor"):
+            fit_wrapped_normal(manifold, manifold.random_point((9,), rng=0), full=True)
+        return
+    gen = np.random.default_rng(3)
+    diagonal, factor = scales(gen, manifold.dim, size)
+    q = WrappedNormal(manifold, manifold.random_point(rng=gen), factor if full else diagonal, full=full)
+    x = q.sample(500, rng=4)
+    fit = fit_wrapped_normal(manifold, x, full=full)
+    assert fit.full == full
+    _, pull = fit.log_prob_vjp(x)
+    *_, dloc, dscale = pull(np.full(500, 1 / 500))
+    score = manifold.to_coordinates(fit.loc, manifold.egrad_to_rgrad(fit.loc, dloc))
+    np.testing.assert_allclose(score * size, 0, atol=1e-8)
+    np.testing.assert_allclose(dscale * size, 0, atol=1e-8)
+    gain = 2 * float(np.sum(fit.log_prob(x) - q.log_prob(x)))
+    free = manifold.dim + (manifold.dim * (manifold.dim + 1) // 2 if full else manifold.dim)
+    assert gain > 0
+    assert special.chdtrc(free, gain) > 1e-4
+
+
+def test_flat_space_is_the_mean_and_the_covariance():
+    gen = np.random.default_rng(0)
+    x, w = gen.standard_normal((3, 40, 2)) @ np.array([[1.0, 0.4], [0.0, 0.3]]), gen.integers(1, 4, (3, 40))
+    fit = fit_wrapped_normal(Euclidean(2), x, w.astype(float), full=True)
+    for i in range(3):
+        repeated = np.repeat(x[i], w[i], axis=0)
+        np.testing.assert_allclose(fit.loc[i], repeated.mean(0), rtol=1e-12)
+        np.testing.assert_allclose(fit.scale[i] @ fit.scale[i].T, np.cov(repeated.T, bias=True), rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(fit_wrapped_normal(Euclidean(2), x).scale, x.std(1), rtol=1e-12)
+
+
+@pytest.mark.parametrize("manifold", [Hyperboloid(2), Product(Sphere(2), Euclidean(1))], ids=repr)
+def test_weights_batches_and_float32(manifold):
+    gen = np.random.default_rng(1)
+    loc = manifold.random_point((2, 1), rng=gen)
+    x = WrappedNormal(manifold, np.broadcast_to(loc, (2, 60, *loc.shape[2:])), np.array(0.3)).sample(rng=2)
+    w = gen.integers(1, 4, (2, 60))
+    fit = fit_wrapped_normal(manifold, x, w.astype(float))
+    assert fit.batch_shape == (2,)
+    for i in range(2):
+        alone = fit_wrapped_normal(manifold, np.repeat(x[i], w[i], axis=0))
+        np.testing.assert_allclose(fit.loc[i], alone.loc, rtol=1e-8, atol=1e-9)
+        np.testing.assert_allclose(fit.scale[i], alone.scale, rtol=1e-8)
+    narrow = fit_wrapped_normal(manifold, x.astype(np.float32))
+    assert narrow.loc.dtype == narrow.scale.dtype == np.float32
+
+
+def test_wound_data_on_the_circle():
+    """A scale that one winding could not tell: by the resultant, exp(-scale^2 / 2) in the mean."""
+    x = WrappedNormal(Torus(1), np.array([3.0]), np.array([1.6])).sample(4000, rng=1)
+    fit = fit_wrapped_normal(Torus(1), x)
+    assert float(fit.scale[0]) == pytest.approx(1.6, abs=0.12)
+    resultant = abs(np.mean(np.exp(1j * x[:, 0])))
+    assert float(fit.scale[0]) == pytest.approx(math.sqrt(-2 * math.log(resultant)), rel=0.05)
+
+
+def test_bad_input():
+    sphere = Sphere(2)
+    with pytest.raises(ValueError, match="k > 0"):
+        fit_wrapped_normal(sphere, np.empty((0, 3)))
+    with pytest.raises(ValueError, match="do not vary"):
+        fit_wrapped_normal(sphere, np.tile(np.eye(3)[0], (5, 1)))
+    with pytest.raises(ValueError, match="needs weights"):
+        fit_wrapped_normal(sphere, np.eye(3), -np.ones(3))
