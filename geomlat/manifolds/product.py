@@ -87,21 +87,13 @@ class Product(Manifold):
 
     def split(self, x: Array, /) -> tuple[Array, ...]:
         """The points or tangents ``(..., *ambient)`` of each factor."""
-        xp, x = self._points(x)
-        lead = tuple(x.shape[:-1])
-        return tuple(
-            x[..., s] if len(f.ambient_shape) == 1 else xp.reshape(x[..., s], (*lead, *f.ambient_shape))
-            for s, f in zip(self._ambient, self.factors, strict=True)
-        )
+        return self._parts(*self._points(x))
 
     def join(self, *parts: Array) -> Array:
         """The point or tangent ``(..., N)`` with these parts, whose batches broadcast."""
-        xp = namespace(*parts)
-        flat = []
         for f, a in zip(self.factors, parts, strict=True):
             f._check_shape(a)
-            flat.append(xp.reshape(a, (*a.shape[: a.ndim - len(f.ambient_shape)], math.prod(f.ambient_shape))))
-        return _beside(xp, flat)
+        return self._whole(namespace(*parts), parts)
 
     def exp(self, x: Array, u: Array, /, *, out: Array | None = None) -> Array:
         """`exp` of each factor."""
@@ -301,7 +293,7 @@ class Product(Manifold):
     def _operands(self, name: str, args: tuple[Array, ...]) -> tuple[Any, list[Array], list[tuple[Array, ...]]]:
         framed = "c" in OPERATIONS[name]
         xp, *arrays = self._point_and_coordinates(*args) if framed else self._points(*args)
-        split = [self.split(a) for a in (arrays[:1] if framed else arrays)]
+        split = [self._parts(xp, a) for a in (arrays[:1] if framed else arrays)]
         split += [tuple(a[..., s] for s in self._frame) for a in arrays[len(split) :]]
         return xp, arrays, list(zip(*split, strict=True))
 
@@ -311,7 +303,7 @@ class Product(Manifold):
             return sum(scaled[1:], scaled[0])
         if name in LENGTHS:
             return length(xp, xp.stack(scaled, axis=-1))
-        return _beside(xp, scaled) if name == "to_coordinates" else self.join(*scaled)
+        return _beside(xp, scaled) if name == "to_coordinates" else self._whole(xp, scaled)
 
     def _shares(self, xp: Any, name: str, values: list[Array], dy: Array) -> list[Array]:
         # The cotangents of the factors' values.
@@ -321,8 +313,23 @@ class Product(Manifold):
             each = xp.stack(self._scaled(name, values), axis=-1)
             toward = dy[..., None] * direction(xp, each, length(xp, each))
             return self._scaled(name, [toward[..., i] for i in range(len(values))])
-        parts = [dy[..., s] for s in self._frame] if name == "to_coordinates" else list(self.split(dy))
+        parts = [dy[..., s] for s in self._frame] if name == "to_coordinates" else list(self._parts(xp, dy))
         return self._scaled(name, parts)
+
+    def _parts(self, xp: Any, x: Array) -> tuple[Array, ...]:
+        lead = x.shape[:-1]
+        return tuple(
+            x[..., s] if len(f.ambient_shape) == 1 else xp.reshape(x[..., s], (*lead, *f.ambient_shape))
+            for s, f in zip(self._ambient, self.factors, strict=True)
+        )
+
+    def _whole(self, xp: Any, parts: Sequence[Array]) -> Array:
+        sizes = (s.stop - s.start for s in self._ambient)
+        flat = [
+            a if len(f.ambient_shape) == 1 else xp.reshape(a, (*a.shape[: a.ndim - len(f.ambient_shape)], n))
+            for f, a, n in zip(self.factors, parts, sizes, strict=True)
+        ]
+        return _beside(xp, flat)
 
     def _scaled(self, name: str, values: list[Array]) -> list[Array]:
         power = POWERS.get(name, 0)
@@ -350,5 +357,8 @@ def _slices(sizes: list[int]) -> tuple[slice, ...]:
 
 
 def _beside(xp: Any, parts: list[Array]) -> Array:
-    lead = np.broadcast_shapes(*(a.shape[:-1] for a in parts))
-    return xp.concat([xp.broadcast_to(a, (*lead, a.shape[-1])) for a in parts], axis=-1)
+    leads = {tuple(a.shape[:-1]) for a in parts}
+    if len(leads) > 1:
+        lead = np.broadcast_shapes(*leads)
+        parts = [xp.broadcast_to(a, (*lead, a.shape[-1])) for a in parts]
+    return xp.concat(parts, axis=-1)
