@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from geomlat.plot.comparison import Panel, comparison
 from geomlat.plot.curves import training_curves
-from geomlat.plot.density import density_globes, density_maps
+from geomlat.plot.density import density_globes, density_maps, density_rose
 from geomlat.plot.distribution import von_mises_fisher
 from geomlat.plot.geometry import exponential_map, geometry, parallel_transport
 from geomlat.plot.images import decoded, reconstructions, sample_grid
@@ -25,6 +25,7 @@ __all__ = [
     "decoded",
     "density_globes",
     "density_maps",
+    "density_rose",
     "exponential_map",
     "from_degrees",
     "geometry",

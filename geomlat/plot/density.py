@@ -1,4 +1,4 @@
-"""Densities on S^2 drawn on maps: a fitted one with its data, and several side by side with their profiles."""
+"""Densities on maps of S^2 and around the circle: fitted ones with their data, and several laws side by side."""
 
 from __future__ import annotations
 
@@ -80,6 +80,32 @@ def density_globes(laws: Mapping[str, Any], mode: Any, *, title: str = "") -> Fi
     below.set(yscale="log", xlim=(0, 180), xticks=range(0, 181, 30), ylim=(RANGE * top, 2 * top))
     below.legend(frameon=False, fontsize=8, labelcolor=INK)
     dress(below, x="angle to the mode (degrees)", y="density per unit area")
+    return figure
+
+
+def density_rose(density: Density, points: Any, *, bins: int = 36, title: str = "") -> Figure:
+    """A density on the circle as a curve around a rose of the points ``(n, 2)``, (1, 0) up and (0, 1) to the right.
+
+    ``density`` takes unit vectors ``(n, 2)`` and is per radian. Areas are right: a bar's radius is the square root of
+    its density, and so is the curve's; the dashed circle is the uniform density.
+    """
+    points = to_host(points)
+    figure = canvas(4.6, 4.9)
+    ax: Any = figure.add_subplot(projection="polar", theta_offset=np.pi / 2, theta_direction=-1)
+    edges = np.linspace(0.0, 2 * np.pi, bins + 1) - np.pi / bins
+    angle = np.arctan2(points[:, 1], points[:, 0])
+    counts, _ = np.histogram((angle - edges[0]) % (2 * np.pi) + edges[0], edges)
+    height = np.sqrt(counts / max(len(points), 1) * bins / (2 * np.pi))
+    ax.bar(edges[:-1], height, 2 * np.pi / bins, align="edge", color=COLOURS[0], alpha=0.45, linewidth=0)
+    around = np.linspace(0.0, 2 * np.pi, 721)
+    curve = np.sqrt(to_host(density(np.stack([np.cos(around), np.sin(around)], axis=-1))))
+    ax.plot(around, curve, color=COLOURS[2], linewidth=1.6)
+    ax.plot(around, np.full(721, (2 * np.pi) ** -0.5), color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
+    ax.set(ylim=(0.0, 1.08 * max(height.max(), curve.max())), yticks=[], xticks=np.radians(range(0, 360, 45)))
+    ax.grid(False)
+    ax.tick_params(labelsize=8, colors=GREY)
+    ax.spines["polar"].set_visible(False)
+    ax.set_title(title, fontsize=10, color=INK)
     return figure
 
 

@@ -62,3 +62,25 @@ def test_globes_and_profiles_show_the_laws():
     np.testing.assert_allclose(brightest, [float(np.exp(law.log_prob(MODE))) for law in laws.values()], rtol=1e-3)
     with pytest.raises(ValueError, match="at least one law"):
         plot.density_globes({}, MODE)
+
+
+def test_a_rose_has_the_area_of_its_density():
+    law = VonMisesFisher(np.array([0.6, 0.8]), 3.0)
+    x = law.sample(400, rng=0)
+    figure = plot.density_rose(lambda p: np.exp(law.log_prob(p)), x, bins=24, title="rose")
+    ax = figure.axes[0]
+    bars = ax.patches
+    assert len(bars) == 24
+    share = np.array([bar.get_height() ** 2 * bar.get_width() for bar in bars])
+    assert share.sum() == pytest.approx(1.0, rel=1e-12)
+    angle = np.arctan2(x[:, 1], x[:, 0])
+    middle = np.array([bar.get_x() + 0.5 * bar.get_width() for bar in bars])
+    for k in (0, 3, 20):
+        near = np.abs((angle - middle[k] + np.pi) % (2 * np.pi) - np.pi) < np.pi / 24
+        assert share[k] == pytest.approx(near.mean(), abs=1e-12)
+    around, height = ax.lines[0].get_data()
+    points = np.stack([np.cos(around), np.sin(around)], axis=-1)
+    np.testing.assert_allclose(height**2, np.exp(law.log_prob(points)), rtol=1e-12)
+    np.testing.assert_allclose(ax.lines[1].get_ydata() ** 2, 1 / (2 * np.pi), rtol=1e-12)
+    assert ax.get_title() == "rose"
+    assert (ax.get_theta_offset(), ax.get_theta_direction()) == (np.pi / 2, -1)
