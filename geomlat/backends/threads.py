@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import cache
+from threading import Lock
 from typing import Any
 
 PARTS_PER_THREAD = 4
@@ -42,15 +43,44 @@ def thread_limit(threads: int | None) -> Iterator[None]:
         _limit.reset(before)
 
 
+class _OneBlasThread:
+    """BLAS on one thread while anyone is inside: its setting is the process's, so the last to leave puts it back."""
+
+    def __init__(self) -> None:
+        self.lock, self.inside = Lock(), 0
+        self.limiter: Any = None
+
+    def enter(self, controller: Any) -> None:
+        with self.lock:
+            self.inside += 1
+            if self.inside == 1:
+                self.limiter = controller.limit(limits=1, user_api="blas")
+
+    def leave(self) -> None:
+        with self.lock:
+            self.inside -= 1
+            if self.inside == 0:
+                self.limiter.restore_original_limits()
+
+
+_one_blas_thread = _OneBlasThread()
+
+
 @contextmanager
 def one_blas_thread() -> Iterator[bool]:
-    """BLAS on one thread, for parts that call it themselves; gives False, and does nothing, without threadpoolctl."""
+    """BLAS on one thread, for parts that call it themselves; gives False, and does nothing, without threadpoolctl.
+
+    Any number of threads may be inside at once.
+    """
     controller = _controller()
     if controller is None:
         yield False
         return
-    with controller.limit(limits=1, user_api="blas"):
+    _one_blas_thread.enter(controller)
+    try:
         yield True
+    finally:
+        _one_blas_thread.leave()
 
 
 def in_parts(loop: Callable[..., None], n: int, *arrays: Any) -> None:

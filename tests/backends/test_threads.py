@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from geomlat.backends import thread_limit
-from geomlat.backends.threads import in_parts, thread_count
+from geomlat.backends.threads import in_parts, one_blas_thread, thread_count
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +60,33 @@ def test_the_limit_is_kept_and_given_back():
         assert thread_count() == 4
     with thread_limit(None):
         assert thread_count() == 4
+
+
+def test_a_loop_inside_a_part_uses_its_thread():
+    seen = set()
+    in_parts(lambda low, high: seen.add(thread_count()), 1000)
+    assert seen == {1}
+    assert thread_count() == 4
+
+
+def test_the_last_to_leave_gives_the_blas_threads_back():
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+
+    def threads():
+        return {pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"}
+
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        before = threads()
+        first, second = one_blas_thread(), one_blas_thread()
+        assert first.__enter__()
+        assert second.__enter__()
+        first.__exit__(None, None, None)
+        assert threads() == {1}
+        second.__exit__(None, None, None)
+        assert threads() == before
+        with pytest.raises(KeyError), one_blas_thread():
+            raise KeyError
+        assert threads() == before
 
 
 @pytest.mark.parametrize("broken", [0, 62, 937])
