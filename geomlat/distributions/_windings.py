@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from geomlat.backends import Array, elementwise, is_host, is_scalar, namespace, scalar
+from geomlat.distributions._lattice import lattice_vjp
 from geomlat.manifolds.base import Manifold, SpaceForm
 from geomlat.manifolds.vectors import direction, length
 
@@ -26,22 +27,25 @@ FAR = 1e6  # scale in periods from which the sum is its integral, to 1e-12
 
 
 def windings_vjp(
-    manifold: Manifold, full: bool, c: Array, w: Array, spread: Array
+    manifold: Manifold, inverse: Array | None, c: Array, w: Array, spread: Array
 ) -> tuple[Array | float, Callable[[Array], tuple[Any, ...]]]:
-    """What the other windings add to the log-density of coordinates c, and its pullback ``(dc, dw, dspread, dfields)``.
+    """What the other windings add to the log-density of coordinates c, and its pullback.
 
-    ``w = L^-1 c``, ``spread`` the diagonal of L.
+    ``w = L^-1 c``, ``spread`` is the diagonal of L and ``inverse`` that of a full L, else None. The pull gives
+    ``(dc, dw, dspread, dfactor, dfields)``, ``dfactor`` the cotangent of L.
     """
     forms, pull_forms = manifold.space_forms_vjp()
     if not any(may_close(form) for form in forms):
 
         def pull_nothing(dl: Array) -> tuple[Any, ...]:
-            return None, None, None, None
+            return None, None, None, None, None
 
         return 0.0, pull_nothing
-    if full and sum(form.copies for form in forms) > 1:
-        msg = f"on {manifold!r} windings are summed for a diagonal scale only: full=True needs a single factor"
-        raise NotImplementedError(msg)
+    if inverse is not None and sum(form.copies for form in forms) > 1:
+        if any(may_close(form) and form.dim > 1 for form in forms):
+            msg = f"on {manifold!r} the windings of a full scale are not summed: full=True mixes a sphere with the rest"
+            raise NotImplementedError(msg)
+        return lattice_vjp(forms, pull_forms, inverse, w, spread)
     xp, total, parts, start = namespace(c, w, spread), 0.0, [], 0
     for form in forms:
         here = slice(start, start + form.copies * form.dim)
@@ -53,7 +57,7 @@ def windings_vjp(
     def pull(dl: Array) -> tuple[Any, ...]:
         dc, dw, dspread, dperiods = zip(*(part(dl) for part in parts), strict=True)
         fields = pull_forms([(None, dperiod) for dperiod in dperiods])
-        return xp.concat(dc, axis=-1), xp.concat(dw, axis=-1), xp.concat(dspread, axis=-1), fields
+        return xp.concat(dc, axis=-1), xp.concat(dw, axis=-1), xp.concat(dspread, axis=-1), None, fields
 
     return total, pull
 

@@ -225,12 +225,13 @@ class WrappedNormal:
         xp = namespace(c, self.scale)
         w = _product(self._inverse, c) if self.full else c / self.scale
         flat = -xp.sum(0.5 * w * w + xp.log(self.spread) + HALF_LOG_TAU, axis=-1)
-        wound, pull_wound = windings_vjp(self.manifold, self.full, c, w, self.spread)
+        inverse = self._inverse if self.full else None
+        wound, pull_wound = windings_vjp(self.manifold, inverse, c, w, self.spread)
 
         def pull(dl: Array | None) -> tuple[Any, ...]:
             if dl is None:
                 return None, None, None
-            dc, dw, dspread, dperiods = pull_wound(dl)
+            dc, dw, dspread, dfactor, dperiods = pull_wound(dl)
             dw = add(dw, -dl[..., None] * w)
             dspread = add(dspread, -dl[..., None] / self.spread)
             if not self.full:
@@ -238,7 +239,8 @@ class WrappedNormal:
                 return sum_to(add(dc, dw / self.scale), c.shape), dperiods, dscale
             back = _product(xp.matrix_transpose(self._inverse), dw)
             dc = sum_to(add(dc, back), c.shape)
-            return dc, dperiods, self.factor_cotangent(dspread[..., None] * self._identity - _outer(back, w))
+            direct = dspread[..., None] * self._identity - _outer(back, w)
+            return dc, dperiods, self.factor_cotangent(add(direct, dfactor))
 
         return flat + wound, pull
 
