@@ -10,6 +10,7 @@ from pathlib import Path
 
 import geometry
 import importing
+import samplers
 import vmf_mixture
 import von_mises_fisher as vmf
 from timing import Row, machine, span
@@ -19,6 +20,8 @@ GROUPS = {
     "sampling": vmf.sampling,
     "divergence": vmf.divergence,
     "implicit": vmf.implicit_gradient,
+    "samplers": samplers.samplers,
+    "scaling": samplers.scaling,
     "mixtures": vmf_mixture.mixtures,
     "import": importing.import_time,
     "geometry": geometry.operations,
@@ -49,7 +52,7 @@ def table(rows: list[Row]) -> str:
                 f"{r.peer} {span(statistics.median(r.theirs))}",
             )
         ours = f"{span(statistics.median(r.ours))} per {r.unit}"
-        held = "yes" if r.passed else "no"
+        held = "" if r.passed is None else "yes" if r.passed else "no"
         lines.append(f"| {r.item} | {r.case} | {ours} | {peer} | {ratio} | {r.gate} | {r.goal} | {held} | {r.note} |")
     return "\n".join(lines)
 
