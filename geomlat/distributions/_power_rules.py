@@ -19,14 +19,16 @@ from typing import Any
 
 import numpy as np
 
-from geomlat.backends import Array, cycled, kernel, namespace, rows, scalar
+from geomlat.backends import Array, cycled, elementwise, kernel, namespace, rows, scalar
 from geomlat.distributions._beta_stein import beta_stein
-from geomlat.distributions._gamma_sampling import PURPOSE_GAMMA, PURPOSE_OTHER_GAMMA, gamma_scalar
+from geomlat.distributions._gamma_sampling import PURPOSE_OTHER_GAMMA, gamma_centre, log_gamma_draws
 from geomlat.distributions._vmf_rules import rsample_pull as vmf_rsample_pull
 from geomlat.distributions._vmf_sampling import place_noise as vmf_place_noise
 from geomlat.distributions._vmf_sampling import row
 from geomlat.grad import sum_to
 from geomlat.random import LOW, S32, Stream, normal, philox, unit
+
+PURPOSE_LEVEL = np.uint64(5)
 
 
 def draw_noise(
@@ -34,8 +36,14 @@ def draw_noise(
 ) -> tuple[Array, Array]:
     """The radial noise ``shape`` (float64) and the normals ``shape + (m - 1,)`` of one draw."""
     xp, m, n = namespace(mu), mu.shape[-1], math.prod(shape)
-    radial = xp.empty((n,), dtype=xp.float64)
-    _radial(n, xp.asarray(first.words), m, rows(kappa, batch, 0), radial)
+    if m == 3:
+        radial = xp.empty((n,), dtype=xp.float64)
+        _level(n, xp.asarray(first.words), radial)
+    else:
+        a = xp.full_like(kappa, 0.5 * (m - 1), dtype=xp.float64)
+        top = xp.astype(kappa, xp.float64) + a
+        logs = log_gamma_draws(a, shape, batch, first, PURPOSE_OTHER_GAMMA) - log_gamma_draws(top, shape, batch, first)
+        radial = xp.exp(logs) * (_centre(a) / _centre(top))
     flat = Stream(first.key0, first.key1, first.offset * (m - 1))
     normals = normal((n, m - 1), rng=flat, dtype=mu.dtype, xp=xp)
     return radial.reshape(shape), normals.reshape((*shape, m - 1))
@@ -99,16 +107,11 @@ def squared_chords(x: Any, i: int, mu: Any, k: int) -> tuple[float, float]:
     return apart, across
 
 
-@kernel(cost=60.0)
-def _radial(i: int, words: Any, m: int, kappa: Any, radial: Any) -> None:
-    if m == 3:
-        index = words[2] + np.uint64(i)
-        p, q, _, _ = philox(np.uint64(0), index & LOW, index >> S32, PURPOSE_GAMMA, words[0], words[1])
-        radial[i] = unit(p, q)
-    else:
-        a = 0.5 * (m - 1.0)
-        top = gamma_scalar(a + float(kappa[row(i, kappa.size)]), words, i, PURPOSE_GAMMA)
-        radial[i] = gamma_scalar(a, words, i, PURPOSE_OTHER_GAMMA) / top
+@kernel(cost=10.0)
+def _level(i: int, words: Any, radial: Any) -> None:
+    index = words[2] + np.uint64(i)
+    p, q, _, _ = philox(np.uint64(0), index & LOW, index >> S32, PURPOSE_LEVEL, words[0], words[1])
+    radial[i] = unit(p, q)
 
 
 @kernel(cost=3.0)
@@ -130,3 +133,6 @@ def _log_prob_pull(i: int, x: Any, mu: Any, kappa: Any, slope: Any, dl: Any, dx:
         dx[i, j] = scale * (odds * (p + q) - (p - q))
         dmu[i, j] = scale * (odds * (p + q) + (p - q))
     dkappa[i] = (slope[row(i, slope.size)] - math.log1p(odds)) * d
+
+
+_centre = elementwise(gamma_centre, cost=2.0)

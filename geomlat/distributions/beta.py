@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from geomlat.backends import Array, elementwise, kernel, namespace, native, rows, scalar
+from geomlat.backends import Array, elementwise, namespace, native, scalar
 from geomlat.distributions._beta_rules import (
     beta_divergence,
     beta_entropy,
@@ -18,14 +18,8 @@ from geomlat.distributions._beta_rules import (
 )
 from geomlat.distributions._beta_stein import beta_stein
 from geomlat.distributions._directional import finite_estimate
-from geomlat.distributions._gamma_sampling import (
-    PURPOSE_GAMMA,
-    PURPOSE_OTHER_GAMMA,
-    gamma_centre,
-    log_gamma_scalar,
-)
+from geomlat.distributions._gamma_sampling import PURPOSE_OTHER_GAMMA, gamma_centre, log_gamma_draws
 from geomlat.distributions._vectors import Vectors, data_weights, narrow, real_dtype, supported, wide
-from geomlat.distributions._vmf_sampling import row
 from geomlat.distributions.kl import register_kl
 from geomlat.special.gamma import digamma_diff, trigamma, trigamma_diff
 from geomlat.special.stirling import ratio_gap
@@ -70,10 +64,9 @@ class Beta(Vectors):
         full, first = self._numbers(shape, rng)
 
         def fill(a: Array, b: Array) -> Array:
-            xp = namespace(a)
-            noise = xp.empty((math.prod(full),), dtype=xp.float64)
-            _draw_beta(noise.size, xp.asarray(first.words), rows(a, self._shape, 0), rows(b, self._shape, 0), noise)
-            return noise.reshape(full)
+            top = log_gamma_draws(a, full, self._shape, first)
+            low = log_gamma_draws(b, full, self._shape, first, PURPOSE_OTHER_GAMMA)
+            return top - low + _log_ratio(wide(a), wide(b))
 
         return native(fill, self.a, self.b)
 
@@ -206,11 +199,11 @@ def expit_scalar(s: float) -> float:
     return 1.0 / (1.0 + math.exp(-s)) if s > -700.0 else math.exp(s)
 
 
-@kernel(cost=120.0)
-def _draw_beta(i: int, words: Any, a: Any, b: Any, out: Any) -> None:
-    p, q = float(a[row(i, a.size)]), float(b[row(i, b.size)])
-    top = log_gamma_scalar(p, words, i, PURPOSE_GAMMA) - log_gamma_scalar(q, words, i, PURPOSE_OTHER_GAMMA)
-    out[i] = top + math.log(gamma_centre(p) / gamma_centre(q))
+@scalar
+def log_ratio_scalar(a: float, b: float) -> float:
+    """The log of the ratio of the centres of two gamma laws."""
+    return math.log(gamma_centre(a) / gamma_centre(b))
 
 
+_log_ratio = elementwise(log_ratio_scalar, cost=20.0)
 _expit = elementwise(expit_scalar, cost=10.0)

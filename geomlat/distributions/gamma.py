@@ -7,12 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from geomlat.backends import Array, elementwise, kernel, namespace, native, rows, scalar
+from geomlat.backends import Array, elementwise, namespace, native, scalar
 from geomlat.distributions._directional import finite_estimate
-from geomlat.distributions._gamma_sampling import PURPOSE_GAMMA, gamma_centre, log_gamma_scalar
+from geomlat.distributions._gamma_sampling import gamma_centre, log_gamma_draws
 from geomlat.distributions._gamma_stein import gamma_stein
 from geomlat.distributions._vectors import Vectors, data_weights, narrow, real_dtype, supported, wide
-from geomlat.distributions._vmf_sampling import row
 from geomlat.distributions.kl import register_kl
 from geomlat.special.gamma import HALF_LOG_TAU, stirling_scalar, trigamma
 from geomlat.special.stirling import (
@@ -65,14 +64,7 @@ class Gamma(Vectors):
         A stream's offset counts vectors.
         """
         full, first = self._numbers(shape, rng)
-
-        def fill(a: Array) -> Array:
-            xp = namespace(a)
-            noise = xp.empty((math.prod(full),), dtype=xp.float64)
-            _draw_gamma(noise.size, xp.asarray(first.words), rows(a, self._shape, 0), noise)
-            return noise.reshape(full)
-
-        return native(fill, self.shape)
+        return native(lambda a: log_gamma_draws(a, full, self._shape, first), self.shape)
 
     def sample(self, shape: int | tuple[int, ...] = (), *, rng: Any) -> Array:
         """Positive draws ``shape + batch_shape + event_shape``."""
@@ -240,11 +232,6 @@ def inverse_log_minus_digamma_scalar(c: float) -> float:
         if abs(step) < 1e-15:
             break
     return a
-
-
-@kernel(cost=60.0)
-def _draw_gamma(i: int, words: Any, shape: Any, out: Any) -> None:
-    out[i] = log_gamma_scalar(float(shape[row(i, shape.size)]), words, i, PURPOSE_GAMMA)
 
 
 _log_prob = elementwise(gamma_log_prob_scalar, cost=60.0)

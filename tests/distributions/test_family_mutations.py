@@ -68,7 +68,7 @@ MUTANTS = {
     ],
     ("Gamma", gamma): [
         ("xp.exp(noise) / wide(self.rate)", "xp.exp(noise) * wide(self.rate)"),
-        ("log_gamma_scalar(float(", "log_gamma_scalar(1.2 * float("),
+        ("log_gamma_draws(a, full", "log_gamma_draws(1.2 * a, full"),
         ("g = wide(dz) * wide(z)", "g = wide(dz)"),
         ("narrow(-g / wide(self.rate)", "narrow(g / wide(self.rate)"),
         ("(a - 1.0) / inside - r", "a / inside - r"),
@@ -100,8 +100,8 @@ MUTANTS = {
         ("(a - c) * trigamma_diff(a, b)", "(c - a) * trigamma_diff(a, b)"),
         ("- (a - c) * shared", "+ (a - c) * shared"),
         ("digamma_diff(a, b) - digamma_diff(c, d)", "digamma_diff(c, d) - digamma_diff(a, b)"),
-        ("log_gamma_scalar(q, words, i, PURPOSE_OTHER_GAMMA)", "log_gamma_scalar(q, words, i, PURPOSE_GAMMA)"),
-        ("+ math.log(gamma_centre(p)", "- math.log(gamma_centre(p)"),
+        ("first, PURPOSE_OTHER_GAMMA)", "first)"),
+        ("+ _log_ratio(wide(a), wide(b))", ""),
     ],
     ("Mixture-Normal", mixture): [
         ("self.logits - _log_sum_exp(self.logits)[..., None]", "self.logits"),

@@ -156,11 +156,11 @@ def test_edges_and_structural_zeros():
 
 SIMULATED = """
 import numpy as np
-from geomlat.distributions import _power_rules as rules
+from geomlat.distributions import _gamma_sampling, _power_rules as rules
 from geomlat.distributions._beta_stein import beta_stein
 from geomlat.random import stream
 
-words = stream(3).words
+words = np.append(stream(3).words, np.uint64(5))
 for m in (2, 3, 6):
     gen = np.random.default_rng(m)
     mu = gen.standard_normal((4, m))
@@ -169,7 +169,10 @@ for m in (2, 3, 6):
     kappa, constant = np.array([0.0, 1e-12, 4.0, 1e6]), np.zeros(1)
     for run in ("cpu", "cuda"):
         radial, value, dx, dmu, dkappa = np.empty(8), np.empty(4), np.empty((4, m)), np.empty((4, m)), np.empty(4)
-        getattr(rules._radial, run)(8, words, m, kappa, radial)
+        # Workers of four rows, as on the CPU, and of one, as on a GPU, give the same draws.
+        workers, per = (2, 4) if run == "cpu" else (8, 1)
+        left, work = np.empty((workers, per), np.uint64), np.empty((workers, 2, per))
+        getattr(_gamma_sampling._log_gamma, run)(workers, left, work, words, kappa + (m - 1) / 2, radial)
         getattr(rules._log_prob, run)(4, x, mu, kappa, constant, value)
         getattr(rules._log_prob_pull, run)(4, x, mu, kappa, constant, np.ones(4), dx, dmu, dkappa)
         y = np.empty(8)
