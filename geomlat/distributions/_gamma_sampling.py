@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from geomlat.backends import Array, inlined, is_host, kernel, namespace, rows, scalar
+from geomlat.backends import Array, elementwise, inlined, is_host, kernel, namespace, rows, scalar
 from geomlat.backends.libm import fast_log, fast_log1p
 from geomlat.backends.threads import PARTS_PER_THREAD, thread_count
 from geomlat.distributions._vmf_sampling import repeat, three_uniforms
@@ -117,3 +117,6 @@ def _log_gamma(i: int, left: Any, work: Any, words: Any, shape: Any, out: Any) -
     for low in range(i * per, out.size, workers * per):
         high = min(low + per, out.size)
         gamma_rows(low, words, shape, left[i], work[i], out[low:high])
+
+
+gamma_centres = elementwise(gamma_centre, cost=2.0)

@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from geomlat.backends import Array, cycled, elementwise, kernel, namespace, rows, scalar
+from geomlat.backends import Array, cycled, kernel, namespace, rows, scalar
 from geomlat.distributions._beta_stein import beta_stein
-from geomlat.distributions._gamma_sampling import PURPOSE_OTHER_GAMMA, gamma_centre, log_gamma_draws
+from geomlat.distributions._gamma_sampling import PURPOSE_OTHER_GAMMA, gamma_centres, log_gamma_draws
 from geomlat.distributions._vmf_rules import rsample_pull as vmf_rsample_pull
 from geomlat.distributions._vmf_sampling import place_noise as vmf_place_noise
 from geomlat.distributions._vmf_sampling import row
@@ -43,7 +43,7 @@ def draw_noise(
         a = xp.full_like(kappa, 0.5 * (m - 1), dtype=xp.float64)
         top = xp.astype(kappa, xp.float64) + a
         logs = log_gamma_draws(a, shape, batch, first, PURPOSE_OTHER_GAMMA) - log_gamma_draws(top, shape, batch, first)
-        radial = xp.exp(logs) * (_centre(a) / _centre(top))
+        radial = xp.exp(logs) * (gamma_centres(a) / gamma_centres(top))
     flat = Stream(first.key0, first.key1, first.offset * (m - 1))
     normals = normal((n, m - 1), rng=flat, dtype=mu.dtype, xp=xp)
     return radial.reshape(shape), normals.reshape((*shape, m - 1))
@@ -133,6 +133,3 @@ def _log_prob_pull(i: int, x: Any, mu: Any, kappa: Any, slope: Any, dl: Any, dx:
         dx[i, j] = scale * (odds * (p + q) - (p - q))
         dmu[i, j] = scale * (odds * (p + q) + (p - q))
     dkappa[i] = (slope[row(i, slope.size)] - math.log1p(odds)) * d
-
-
-_centre = elementwise(gamma_centre, cost=2.0)

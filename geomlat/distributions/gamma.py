@@ -9,7 +9,7 @@ from typing import Any
 
 from geomlat.backends import Array, elementwise, namespace, native, scalar
 from geomlat.distributions._directional import finite_estimate
-from geomlat.distributions._gamma_sampling import gamma_centre, log_gamma_draws
+from geomlat.distributions._gamma_sampling import gamma_centres, log_gamma_draws
 from geomlat.distributions._gamma_stein import gamma_stein
 from geomlat.distributions._vectors import Vectors, data_weights, narrow, real_dtype, supported, wide
 from geomlat.distributions.kl import register_kl
@@ -73,7 +73,9 @@ class Gamma(Vectors):
     def rsample(self, noise: Array) -> Array:
         """d exp(noise) / rate; what underflows in the dtype is its smallest normal number."""
         xp = namespace(noise, self.rate)
-        value = xp.astype(_centre(wide(self.shape)) * xp.exp(noise) / wide(self.rate), self.rate.dtype, copy=False)
+        value = xp.astype(
+            gamma_centres(wide(self.shape)) * xp.exp(noise) / wide(self.rate), self.rate.dtype, copy=False
+        )
         least = float(xp.finfo(value.dtype).smallest_normal)
         return xp.where(value < least, xp.full_like(value, least), value)
 
@@ -236,5 +238,4 @@ def inverse_log_minus_digamma_scalar(c: float) -> float:
 
 _log_prob = elementwise(gamma_log_prob_scalar, cost=60.0)
 _score = elementwise(gamma_score_scalar, cost=60.0)
-_centre = elementwise(gamma_centre, cost=2.0)
 inverse_log_minus_digamma = elementwise(inverse_log_minus_digamma_scalar, cost=500.0)
