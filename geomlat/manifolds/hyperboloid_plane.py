@@ -149,7 +149,7 @@ def transport_plane(i: int, x: Any, y: Any, u: Any, radius: float, out: Any) -> 
     square = plane_half(a1, a2, b1, b2, rr)
     away = 1.0 / (1.0 + square)
     aa, bb, g1, g2 = a1 * a1 + a2 * a2, b1 * b1 + b2 * b2, b1 - a1, b2 - a2
-    cross = a1 * b2 - a2 * b1 if bb < 0.25 * aa else a1 * g2 - a2 * g1
+    cross = a1 * g2 - a2 * g1
     along = (rr / (rr + aa)) * ((a1 * g1 + a2 * g2) * away - 2.0 * (square * away) * aa) * (a1 * u1 + a2 * u2)
     parts = (cross * (a1 * u2 - a2 * u1) * away + along) / max(aa, TINY)
     lean = (parts if aa > TINY else (b1 * u1 + b2 * u2) * away) / (2.0 * rr)

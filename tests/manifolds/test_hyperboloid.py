@@ -255,9 +255,8 @@ def test_many_rows_of_the_plane_equal_few(curvature, dtype):
     assert n > MANY
     c = m.radius * np.random.default_rng(0).standard_normal((n, 2))
     u = m.from_coordinates(x, c.astype(dtype))
-    tiny, huge = (
-        m.project(np.asarray([0.0, s, -s], dtype=dtype)) for s in (1e-30, 1e18 if dtype == np.float32 else 1e150)
-    )
+    ends = (1e-30, 1e18) if dtype == np.float32 else (1e-160, 1e150)
+    tiny, huge = (m.project(np.asarray([0.0, s, -s], dtype=dtype)) for s in ends)
     x[0], y[1], x[2], y[3], y[4], u[5] = m.origin(), m.origin(), tiny, tiny, x[4], 0
     x[6], x[7], y[7] = huge, m.origin(), tiny
     u[8] = 100 * u[8] / m.norm(x[8], u[8]) * m.radius
