@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from geomlat.data.binarise import binarise, scale, threshold
 from geomlat.data.dataset import Dataset
+from geomlat.data.densities import Arcs, Checkerboard, Circles, Pinwheel
 from geomlat.data.digits import digits
 from geomlat.data.earth import Points, earth
 from geomlat.data.mnist import mnist, mnist_static
@@ -14,7 +15,11 @@ from geomlat.data.wordnet import Relations, mammals
 
 __all__ = [
     "SETS",
+    "Arcs",
+    "Checkerboard",
+    "Circles",
     "Dataset",
+    "Pinwheel",
     "Points",
     "Relations",
     "binarise",
