@@ -8,6 +8,7 @@ from typing import Any
 from array_api_compat import device
 
 from geomlat.backends import Array, is_host, namespace
+from geomlat.distributions._circle_kl import circle_kl
 from geomlat.distributions._hyperbolic_kl import hyperbolic_kl
 from geomlat.distributions._plane_kl import plane_kl
 from geomlat.distributions._windings import may_close
@@ -23,7 +24,7 @@ Result = tuple[Array, Callable[[Array | None], tuple[Any, Any]]]
 
 
 def wrapped_method(q: WrappedNormal, p: WrappedNormal) -> str | None:
-    """Closed on flat space and lines, quadrature on hyperbolic space to isotropic laws, in the plane from any law."""
+    """Closed on flat space and lines, quadrature on circles, tori, and hyperbolic space to isotropic laws."""
     return _case(q, p)[0]
 
 
@@ -33,7 +34,8 @@ def wrapped_wrapped(q: WrappedNormal, p: WrappedNormal) -> Result:
 
     On flat space the divergence of normal laws; on a line of any curvature that of their distance. On hyperbolic space,
     for scales that are one number, `geomlat.distributions._hyperbolic_kl` (a millisecond a row); in the plane q may
-    have any scale (`geomlat.distributions._plane_kl`, ten milliseconds). The divergence of the normal laws in the
+    have any scale (`geomlat.distributions._plane_kl`, ten milliseconds). On circles and tori, for diagonal scales,
+    `geomlat.distributions._circle_kl`. The divergence of the normal laws in the
     tangent spaces, `euclidean_kl`, is not it.
     """
     method, rule = _case(q, p)
@@ -89,6 +91,13 @@ def _case(q: WrappedNormal, p: WrappedNormal) -> tuple[str | None, Callable[...,
     if type(q.manifold) is not type(p.manifold) or q.event_shape != p.event_shape:
         return None, None
     forms = q.manifold.space_forms_vjp()[0]
+    if (
+        len(forms) == 1
+        and forms[0].dim == 1
+        and may_close(forms[0])
+        and not (forms[0].copies > 1 and (q.full or p.full))
+    ):
+        return QUADRATURE, _circles
     if len(forms) != 1 or forms[0].copies != 1 or may_close(forms[0]):
         return None, None
     if q.manifold.dim == 1:
@@ -144,6 +153,29 @@ def _line(q: WrappedNormal, p: WrappedNormal) -> Result:
         return _cotangents(q, p, pull_dist(d), None, dq, dp)
 
     return 0.5 * (s * s - 1 + u * u) - xp.log(s), pull
+
+
+def _circles(q: WrappedNormal, p: WrappedNormal) -> Result:
+    """The sum of `circle_kl` over the coordinates."""
+    manifold = q.manifold
+    (form,), pull_forms = manifold.space_forms_vjp()
+    u, pull_log = manifold.log_vjp(p.loc, q.loc)
+    c, pull_frame = manifold.to_coordinates_vjp(p.loc, u)
+    period, xp = float(form.period) if is_host(form.period) else form.period, namespace(c)
+    each, *slopes = circle_kl(q.spread, c, p.spread, period)
+
+    def pull(dk: Array | None) -> tuple[Any, Any]:
+        if dk is None:
+            dother, dloc, *fields = pull_log(None)
+            return _cotangents(q, p, (dloc, dother, *fields), None, None, None)
+        dq, dc, dp, dperiod = (dk[..., None] * slope for slope in slopes)
+        dframe, du, *more = pull_frame(dc)
+        dother, dloc, *fields = pull_log(du)
+        mine = nested(add(tuple(fields), tuple(more), pull_forms([(None, xp.sum(dperiod))])))
+        theirs = nested((None,) * len(fields))
+        return (*mine, dloc, q.spread_cotangent(dq)), (*theirs, add(dother, dframe), p.spread_cotangent(dp))
+
+    return xp.sum(each, axis=-1), pull
 
 
 def _hyperbolic(q: WrappedNormal, p: WrappedNormal) -> Result:

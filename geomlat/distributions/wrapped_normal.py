@@ -198,6 +198,10 @@ class WrappedNormal:
             return namespace(d).tril(sum_to(d, self.scale.shape))
         return sum_to(namespace(d).linalg.diagonal(d), self.scale.shape)
 
+    def spread_cotangent(self, d: Array) -> Array:
+        """The cotangent of the scale from that of `spread`."""
+        return self.factor_cotangent(d[..., None] * self._identity) if self.full else sum_to(d, self.scale.shape)
+
     def isotropic_cotangent(self, d: Array | None) -> Array | None:
         """The cotangent of a scale that is one number, from that of the number."""
         if d is None:
