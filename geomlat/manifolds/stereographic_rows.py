@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from geomlat.backends import inlined, kernel, scalar, summation
+from geomlat.backends.libm import fast_angle, fast_cos_sin, fast_exp_expm1, fast_log1p
 
 TINY = 1e-290
 HUGE = 1e290
@@ -47,10 +48,8 @@ def sums(x: Any, a: int, y: Any, b: int, root: float) -> tuple[float, float, flo
 
 
 @scalar
-def gap(x: Any, a: int, y: Any, b: int, dd: float) -> float:
-    """``|y - x|``, from its square where that has all its digits."""
-    if dd > TINY or dd != dd:
-        return math.sqrt(dd)
+def gap(x: Any, a: int, y: Any, b: int) -> float:
+    """``|y - x|``, where its square has lost digits or vanished."""
     most, total = 0.0, 0.0
     for j in range(x.shape[1]):
         most = max(most, abs(np.float64(y[b, j]) - np.float64(x[a, j])))
@@ -85,22 +84,26 @@ def across(
     return total, other
 
 
-@scalar
+@inlined
 def border(k: float, square: float) -> float:
     """``A = 1 + K |x|^2`` from the modulus of the second term, at least a rounding."""
     return max(1.0 - square if k < 0.0 else 1.0 + square, FLOOR)
 
 
-@scalar
+@inlined
 def half_angle(k: float, root: float, delta: float, chord: float, root_q: float) -> float:
     """Half the distance; ``chord`` is not read for K < 0, ``root_q`` only there."""
     t = root * delta
     if k < 0.0:
-        return delta / root_q if t < NEAR * root_q else math.asinh(t / root_q) / root
-    return delta / chord if t < NEAR * chord else math.atan2(t, chord) / root
+        if t < NEAR * root_q:
+            return delta / root_q
+        t /= root_q
+        return fast_log1p(t + t * t / (1.0 + math.sqrt(1.0 + t * t))) / root
+    # C is >= 0, and zero at the cut locus.
+    return delta / chord if t < NEAR * chord else fast_angle(t, chord) / root
 
 
-@scalar
+@inlined
 def plane(
     x: Any, a: int, y: Any, b: int, k: float
 ) -> tuple[float, float, float, float, float, tuple[float, float, float, int]]:
@@ -110,7 +113,7 @@ def plane(
     """
     root = math.sqrt(abs(k))
     dd, xx, yy, xy = sums(x, a, y, b, root)
-    delta = gap(x, a, y, b, dd)
+    delta = gap(x, a, y, b) if dd < TINY else math.sqrt(dd)
     inverse = 1.0 / delta if delta > LEAST else 0.0
     if xx < yy:
         part = along(x, a, x, a, y, b, inverse, 0.0)
@@ -163,15 +166,16 @@ def largest(u: Any, b: int) -> float:
     return most
 
 
-@scalar
+@inlined
 def quotient(k: float, t: float) -> tuple[float, float, float]:
     """``s / r``, ``c`` and ``c^2 + K s^2`` for ``s / c = tan_K(r)``, ``t = sqrt(|K|) r``."""
     if t == 0.0:
         return 1.0, 1.0, 1.0
     if k > 0.0:
-        return math.sin(t) / t, math.cos(t), 1.0
-    e = math.exp(-2.0 * t)
-    return math.tanh(t) / t, 1.0, 4.0 * e / ((1.0 + e) * (1.0 + e))
+        c, s = fast_cos_sin(t) if t < 1e5 else (math.cos(t), math.sin(t))
+        return s / t, c, 1.0
+    e, less_one = fast_exp_expm1(-2.0 * min(t, 300.0))
+    return -less_one / ((1.0 + e) * t), 1.0, 4.0 * e / ((1.0 + e) * (1.0 + e))
 
 
 @kernel(cost=20.0)
@@ -219,12 +223,12 @@ def log_row(i: int, x: Any, y: Any, k: float, out: Any) -> None:
         out[i, j] = theta * (f * e + g * less_parts(p if which == 0 else q, part, rest, e))
 
 
-@scalar
+@inlined
 def row_distance(x: Any, a: int, y: Any, b: int, k: float) -> float:
     """The distance of two rows: C is found from ``A_x A_y - K |d|^2`` where that does not cancel."""
     root = math.sqrt(abs(k))
     dd, xx, yy, _ = sums(x, a, y, b, root)
-    delta = gap(x, a, y, b, dd)
+    delta = gap(x, a, y, b) if dd < TINY else math.sqrt(dd)
     ax, ay = border(k, xx), border(k, yy)
     root_q = math.sqrt(ax) * math.sqrt(ay)
     chord, t = 1.0, root * delta / root_q
