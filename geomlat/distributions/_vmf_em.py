@@ -39,12 +39,15 @@ class Parameters:
     mu: Array
     kappa: Array
 
+    def log_weights(self) -> Array:
+        """The logs of the weights, -inf for 0."""
+        xp, alive = namespace(self.mu), self.weights > 0.0
+        return xp.where(alive, xp.log(xp.where(alive, self.weights, 1.0)), -math.inf)
+
     def constants(self) -> Array:
         """log weight + log density at the mode, for each component; -inf where the weight is 0."""
-        xp, m = namespace(self.mu), self.mu.shape[1]
-        alive = self.weights > 0.0
-        log_weight = xp.where(alive, xp.log(xp.where(alive, self.weights, 1.0)), -math.inf)
-        return log_weight - vmf_phi_minus_x(float(m), self.kappa) - log_area(m)
+        m = self.mu.shape[1]
+        return self.log_weights() - vmf_phi_minus_x(float(m), self.kappa) - log_area(m)
 
 
 @dataclass(frozen=True, eq=False)

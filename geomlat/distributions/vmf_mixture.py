@@ -13,6 +13,7 @@ from geomlat.distributions._protocol import EstimatorProtocol
 from geomlat.distributions._unit_rows import UnitRows, unit_rows
 from geomlat.distributions._vmf_em import Parameters, Rule, expectation, labels, log_density, maximisation
 from geomlat.distributions._vmf_starts import Climb, best_climb
+from geomlat.distributions.mixture import Mixture
 from geomlat.distributions.von_mises_fisher import VonMisesFisher
 from geomlat.random import stream, uniform
 
@@ -48,8 +49,9 @@ class VonMisesFisherMixture(EstimatorProtocol):
         q(x) = sum_k weight_k vMF(x; mu_k, kappa_k)
 
     in scikit-learn's manner: ``fit``, ``predict``, ``predict_proba``, ``score_samples``, ``score``, ``sample``,
-    ``bic``, ``aic``, ``get_params``; ``partial_fit`` takes one batch of a stream after another. The rows are unit
-    vectors, dense (NumPy, CuPy, ``numpy.memmap``) or SciPy-sparse, float32 or float64, read in blocks, never copied.
+    ``bic``, ``aic``, ``get_params``; ``partial_fit`` takes one batch of a stream after another, and `law` gives the
+    result as a `Mixture`. The rows are unit vectors, dense (NumPy, CuPy, ``numpy.memmap``) or SciPy-sparse, float32 or
+    float64, read in blocks and never copied.
     Tested for m = 2 .. 4096 and kappa = 0 .. 1e6.
 
     Each of ``n_init`` starts is k-means++ by the cosine with exchanges, Lloyd's steps and up to ten EM steps on some
@@ -216,6 +218,11 @@ class VonMisesFisherMixture(EstimatorProtocol):
         component = xp.minimum(xp.searchsorted(edges, level, side="right"), len(edges) - 1)
         draws = VonMisesFisher(at.mu[component], at.kappa[component]).sample(rng=first.child("point"))
         return draws, xp.astype(component, xp.int64)
+
+    def law(self) -> Mixture:
+        """The fitted mixture as a distribution, with the pullbacks of its density and of its draws."""
+        at = self._parameters
+        return Mixture(at.log_weights(), VonMisesFisher(at.mu, at.kappa))
 
     @property
     def converged_(self) -> bool:

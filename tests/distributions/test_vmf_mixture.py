@@ -62,6 +62,15 @@ def test_densities_probabilities_and_labels_are_those_of_the_formula(m, kappa):
     np.testing.assert_allclose(np.linalg.norm(model.mu_, axis=1), 1.0, rtol=1e-14)
 
 
+def test_the_law_is_the_same_density():
+    x = np.concatenate([overlapping(), -overlapping()])
+    model = VonMisesFisherMixture(3, rng=0).fit(x)
+    np.testing.assert_allclose(model.law().log_prob(x), model.score_samples(x), rtol=1e-12, atol=1e-13)
+    empty = VonMisesFisherMixture(4, rng=0).fit(np.eye(3)[np.arange(9) % 2])
+    assert empty.status_.empty > 0
+    np.testing.assert_allclose(empty.law().log_prob(np.eye(3)), empty.score_samples(np.eye(3)), rtol=1e-12)
+
+
 @pytest.mark.parametrize(("concentration", "free"), [("free", 3 * 3 + 3 + 2), ("tied", 3 * 3 + 1 + 2)])
 def test_information_criteria_count_the_parameters(concentration, free):
     x = overlapping()
