@@ -309,6 +309,27 @@ def test_torch_rows():
     np.testing.assert_array_equal(model.mu_, VonMisesFisherMixture(4, rng=0).fit(x).mu_)
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_cupy_rows(dtype):
+    cupy = pytest.importorskip("cupy")
+    x, y, _ = planted(20, 60.0, 4, 200)
+    x = x.astype(dtype)
+    host, model = VonMisesFisherMixture(4, rng=0).fit(x), VonMisesFisherMixture(4, rng=0).fit(cupy.asarray(x))
+    assert isinstance(model.mu_, cupy.ndarray)
+    np.testing.assert_allclose(model.mu_.get(), host.mu_, atol=1e-6 if dtype == "float32" else 1e-12)
+    np.testing.assert_allclose(model.kappa_.get(), host.kappa_, rtol=1e-5 if dtype == "float32" else 1e-11)
+    assert agreement(y, model.predict(cupy.asarray(x)).get()) == 1.0
+    share = model.predict_proba(cupy.asarray(x))
+    assert share.dtype == dtype
+    np.testing.assert_allclose(share.get(), host.predict_proba(x), atol=1e-4)
+    np.testing.assert_allclose(model.score_samples(cupy.asarray(x)).get(), host.score_samples(x), rtol=1e-4, atol=1e-4)
+    model.partial_fit(cupy.asarray(x), sample_weight=cupy.ones(len(x)))
+    z, component = model.sample(100, rng=1)
+    assert isinstance(z, cupy.ndarray)
+    assert component.shape == (100,)
+
+
 def test_the_seed_decides():
     x = overlapping()
     a, b, c = (VonMisesFisherMixture(9, n_init=1, rng=seed).fit(x) for seed in (4, 4, 5))
