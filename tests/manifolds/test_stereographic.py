@@ -112,6 +112,76 @@ def test_near_the_border_the_error_is_that_of_a_rounded_point(reach, distance, k
         true = exact_dist(mpmath.mpf(-1), precise(x), precise(y))
         grain = 1 / min(1 - x @ x, 1 - y @ y)
         assert error(m.dist(kind(x), kind(y)), precise([true])) < 4e-16 * (2 + grain / max(1, float(true)))
+        if true > 0 and reach + distance < 32:
+            a, b, v, k = precise(x), precise(y), precise(u), mpmath.mpf(-1)
+            end = exact_exp(k, a, v)
+            assert float(mpmath.norm(b - end)) < 4e-16 * (1 + grain * float(1 - inner(end, end)))
+            assert error(m.log(kind(x), kind(y)), exact_log(k, a, b)) < 4e-16 * (2 + grain)
+            assert error(m.transport(kind(x), kind(y), kind(u)), exact_transport(k, a, b, v)) < 4e-16 * (2 + grain)
+
+
+@KINDS
+@pytest.mark.parametrize("gap", [1e-1, 1e-4, 1e-8, 1e-12, 1e-15])
+def test_close_to_the_cut_locus_only_the_direction_is_lost(gap, kind):
+    k = 0.7
+    m = Stereographic(3, k)
+    for seed in range(4):
+        x, u = pair(m, 1.0, 1.0, seed)
+        y = np.asarray(m.exp(x, u * ((np.pi / np.sqrt(k) - gap) / m.norm(x, u))))
+        a, b, kk = precise(x), precise(y), mpmath.mpf(k)
+        assert error(m.dist(kind(x), kind(y)), precise([exact_dist(kk, a, b)])) < 1e-15
+        assert error(m.log(kind(x), kind(y)), exact_log(kk, a, b)) < 1e-15 / min(gap, 1)
+
+
+@KINDS
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_the_cut_locus_has_the_geodesic_through_the_origin(n, kind):
+    m = Stereographic(n, 1.0)
+    x = np.eye(n)[0] * 2.0
+    y = -x / 4
+    u = np.asarray(m.log(kind(x), kind(y)))
+    assert m.dist(kind(x), kind(y)) == np.pi
+    np.testing.assert_allclose(m.norm(x, u), np.pi, rtol=1e-15)
+    np.testing.assert_allclose(u / np.linalg.norm(u), -x / 2, atol=1e-15)
+    np.testing.assert_allclose(m.exp(kind(x), kind(u)), y, atol=1e-15)
+    moved = np.asarray(m.transport(kind(x), kind(y), kind(u)))
+    np.testing.assert_allclose(moved, -np.asarray(m.log(kind(y), kind(x))), atol=2e-15)
+    for name, args in {"log": (x, y), "dist": (x, y), "transport": (x, y, u)}.items():
+        value, pull = getattr(m, f"{name}_vjp")(*args)
+        assert all(np.all(np.isfinite(g)) for g in pull(np.ones_like(value)))
+
+
+def test_pulls_at_equal_points_and_zero_tangents():
+    for k in (-1.0, 0.0, 1.0):
+        m = Stereographic(2, k)
+        x, g = np.array([0.1, -0.3]), np.array([0.3, -1.0])
+        np.testing.assert_array_equal(m.dist_vjp(x, x)[1](np.asarray(1.0))[:2], 0)
+        dx, dy, dk = m.log_vjp(x, x)[1](g)
+        np.testing.assert_allclose(dx, -g, rtol=1e-15)
+        np.testing.assert_allclose(dy, g, rtol=1e-15)
+        assert dk == 0
+        dx, du, dk = m.exp_vjp(x, 0 * x)[1](g)
+        np.testing.assert_allclose([dx, du], [g, g], rtol=1e-15)
+        assert dk == 0
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_points_end_inside_the_border_and_before_the_pole(dtype):
+    for k in (-3.0, 2.0):
+        m = Stereographic(3, k)
+        x = m.random_point((50,), rng=0).astype(dtype)
+        u = m.random_tangent(x, rng=1)
+        for far in (1e2, 1e6, 1e18):
+            for y in (m.exp(x, far * u), m.exp((x).view(Plain), (far * u).view(Plain)), m.retract(x, far * u)):
+                assert np.all(m.contains(y))
+                assert np.all(np.isfinite(m.dist(x, np.asarray(y))))
+            value, pull = m.exp_vjp(x, far * u)
+            assert all(np.all(np.isfinite(g)) for g in pull(np.ones_like(value)))
+    ball = PoincareBall(2)
+    assert not ball.contains(np.array([1.0, 0.0]))
+    assert ball.contains(np.array([1.0, 0.0]), atol=1e-12)
+    assert not ball.contains(np.array([np.nan, 0.0]))
+    np.testing.assert_allclose(ball.dist([0.0, 0.0], ball.project([5.0, 0.0])), np.log(2 / (16 * 2.0**-52)), rtol=1e-3)
 
 
 @pytest.mark.parametrize("k", [-1.0, 0.0, 1.0])
