@@ -31,6 +31,8 @@ class Example:
         The parameters that are unit vectors.
     others
         Laws p to which ``KL(q || p)`` has a closed form, of the same batch.
+    intrinsic
+        Whether ``mean()`` is a point of the manifold instead of the mean of the coordinates; it is then not checked.
     """
 
     q: Any
@@ -38,6 +40,7 @@ class Example:
     level: tuple[str, ...] = ()
     unit: tuple[str, ...] = ()
     others: tuple[Any, ...] = ()
+    intrinsic: bool = False
 
 
 def tangent(e: Example, name: str, g: np.ndarray) -> np.ndarray:

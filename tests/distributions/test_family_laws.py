@@ -13,6 +13,7 @@ from geomlat.distributions import (
     Mixture,
     Normal,
     PowerSpherical,
+    ProductDistribution,
     SphericalCauchy,
     SphericalUniform,
     VonMises,
@@ -50,7 +51,18 @@ LOGITS = GEN.normal(0, 1, (3, 2))
 PAIR = GEN.normal(0, 2, (3, 2, 1))
 SPREAD = GEN.uniform(0.4, 1.5, (3, 2, 1))
 TWO = unit_rows(GEN, 3, 2, 3)
+PLANE = Hyperboloid(2)
+FAR = PLANE.random_point((2, 3), rng=0)
 EXAMPLES = {
+    "WrappedNormal-Sphere": Example(
+        WrappedNormal(Sphere(2), MU[3][0], 0.3 * SCALE), GLOBE, unit=("loc",), intrinsic=True
+    ),
+    "ProductDistribution": Example(
+        ProductDistribution(VonMisesFisher(MU[3][0], KAPPA), Normal(LOC, SCALE)), unit=("factors.0.mu",)
+    ),
+    "Mixture-WrappedNormal": Example(
+        Mixture(LOGITS, WrappedNormal(PLANE, np.moveaxis(FAR, 0, 1).copy(), 0.5 * SPREAD)),
+    ),
     "Mixture-Normal": Example(Mixture(LOGITS, Normal(PAIR, SPREAD)), LINE),
     "Mixture-VonMises": Example(Mixture(LOGITS, VonMises(PAIR, 3 * SPREAD)), CIRCLE, ("components.kappa",)),
     "Mixture-Gamma": Example(Mixture(LOGITS, Gamma(5 * SPREAD, SPREAD)), POSITIVE, ("components.shape",)),
