@@ -4,14 +4,24 @@ import numpy as np
 import pytest
 
 from geomlat.grad import Layout
-from geomlat.manifolds import Euclidean, Hyperboloid, PoincareBall, Product, Sphere, Stereographic, Torus
+from geomlat.manifolds import (
+    Euclidean,
+    Hyperboloid,
+    PoincareBall,
+    Product,
+    SpecialOrthogonal,
+    Sphere,
+    Stereographic,
+    Torus,
+)
 from geomlat.optim import SGD, Adam, Placed, RiemannianAdam, RiemannianSGD, placed
 from geomlat.random import normal, uniform
 
 ON = {"Sphere": Sphere(2), "high sphere": Sphere(9), "circle": Sphere(1), "Hyperboloid": Hyperboloid(3)}
 ON |= {"PoincareBall": PoincareBall(2), "bent down": Stereographic(3, -0.6), "bent up": Stereographic(2, 0.8)}
 ON |= {"Torus": Torus(2), "Product": Product(Sphere(2), Euclidean(1), Torus(1), scales=(0.5, 1.0, 2.0))}
-MAIN = ("Sphere", "Hyperboloid", "PoincareBall", "bent up", "Torus", "Product")
+ON |= {"rotations": SpecialOrthogonal(3)}
+MAIN = ("Sphere", "Hyperboloid", "PoincareBall", "bent up", "Torus", "Product", "rotations")
 """Manifolds the long runs and the means are taken on; radius: how far from the origin their points are."""
 
 
