@@ -16,7 +16,7 @@ from geomlat.plot.video import Video
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-BLUE, ORANGE, RED = COLOURS[:3]
+ORANGE, RED = COLOURS[1:3]
 RAYS = 24
 GHOSTS = 10
 

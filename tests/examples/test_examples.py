@@ -10,6 +10,7 @@ import pytest
 from geomlat.data import Points, Relations
 from geomlat.grad import gradcheck_vector
 from geomlat.manifolds import Euclidean, PoincareBall, Sphere
+from geomlat.plot import stage, video
 from geomlat.random import normal
 
 pytest.importorskip("matplotlib")
@@ -108,3 +109,17 @@ def test_regions_have_their_weighted_means(example, monkeypatch, tmp_path, capsy
     assert said.startswith("150 earthquakes at 120 places; their mean is")
     assert said.count("earthquakes around") == 3
     assert "70 earthquakes around" in said
+
+
+def test_every_surface_has_its_pictures_and_videos(example, monkeypatch):
+    monkeypatch.setattr(stage, "PIXELS", 40)
+    monkeypatch.setattr(video, "FPS", 4)
+    module = example("curved_surfaces")
+    assert len(module.SURFACES) == 4
+    monkeypatch.setattr(module, "SURFACES", module.SURFACES[:1])
+    monkeypatch.setattr(module.shutil, "which", lambda name: None)
+    paths = module.main(seconds=0.5)
+    assert len(paths) == 3
+    assert sorted(Path("runs/geometry").iterdir()) == sorted(paths)
+    assert {p.suffix for p in paths} == {".png", ".gif"}
+    assert all(p.stat().st_size > 10000 for p in paths)

@@ -14,6 +14,7 @@ from geomlat.plot import stage as stages
 from geomlat.plot import video as videos
 from geomlat.plot.geometry import _corners
 from geomlat.plot.picture import HIDDEN, front
+from geomlat.plot.sphere import camera
 from geomlat.plot.style import canvas
 
 
@@ -132,6 +133,16 @@ def test_the_circle_spreads_as_the_volume_says(m, share, expected):
     )
     assert float(said[2]) == pytest.approx(expected, abs=0.006)
     assert float(said[1]) == pytest.approx(share * video.picture.stage.far, abs=0.006)
+
+
+def test_views_and_titles_are_used():
+    usual, turned = plot.geometry(Sphere(2)), plot.geometry(Sphere(2), view=(90.0, 0.0), title="turned")
+    assert usual.get_suptitle() == "Sphere(n=2)"
+    assert turned.get_suptitle() == "turned"
+    for a, b in zip(usual.axes, turned.axes, strict=True):
+        assert not np.array_equal(a.lines[0].get_ydata(), b.lines[0].get_ydata(), equal_nan=True)
+    for make in (plot.parallel_transport, plot.exponential_map):
+        np.testing.assert_array_equal(make(Sphere(2), view=(90.0, 0.0)).picture.stage.frame, camera((90.0, 0.0)))
 
 
 def test_a_still_replaces_the_one_before():
