@@ -83,7 +83,7 @@ def draw(space: Any, radius: float, d: Any, dim: int, rng: np.random.Generator) 
 
 def error(got: Any, expected: Any) -> float:
     """The length of the difference over that of the expected value; infinite if it is not finite."""
-    values = np.ravel(np.asarray(got, dtype=np.float64))
+    values = np.ravel(np.real(got)).astype(np.float64)  # a logarithm of geomstats is complex
     exact = list(expected) if isinstance(expected, list) else [expected]
     if not np.all(np.isfinite(values)):
         return math.inf

@@ -30,8 +30,7 @@ def geomstats(n: int) -> dict[str, Operations]:
     spaces = {"sphere": Hypersphere(n), "hyperboloid": Hyperboloid(n), "ball": PoincareBall(n)}
     found = {name: _of_metric(space.metric) for name, space in spaces.items()}
     del found["ball"]["transport"]
-    group = SpecialOrthogonal(3).metric
-    found["rotations"] = _of_metric(group) | {"dist": lambda x, y: group.dist(x, y) / math.sqrt(2)}
+    found["rotations"] = _of_metric(SpecialOrthogonal(3).metric)
     return found
 
 
