@@ -35,8 +35,9 @@ class WrappedNormal:
     factor L ``(..., n, n)``, of which nothing above the diagonal is read. Their batches broadcast. Cotangents come in
     the order of the fields: a tuple of those of the manifold's own array fields, if it has any, then loc and scale.
 
-    For n >= 2 the density of a wound law has integrable poles at loc and at its cut point; at loc itself it is given
-    the value of the shortest winding. Tested on every manifold of the table, scales 1e-3 .. 1e3, float32 and float64.
+    For n >= 2 the density of a law wound on a sphere has integrable poles at loc and at its cut point; at loc itself it
+    is given the value of the shortest winding. On a product a full scale is for factors that are open or circles, whose
+    windings are summed over a lattice. Tested on every manifold of the table, scales 1e-3 .. 1e3, float32 and float64.
     Reference: Nagano, Yamaguchi, Fujita, Koyama (2019), "A wrapped normal distribution on hyperbolic space", alg. 1-2.
 
     >>> from geomlat.manifolds import Sphere

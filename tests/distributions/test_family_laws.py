@@ -20,7 +20,7 @@ from geomlat.distributions import (
     VonMisesFisher,
     WrappedNormal,
 )
-from geomlat.manifolds import Euclidean, Hyperboloid, Sphere, Torus
+from geomlat.manifolds import Euclidean, Hyperboloid, PoincareBall, Sphere, Torus
 from geomlat.testing import FAMILY_LAWS, SAMPLING_LAWS, Example, libraries_agree
 from geomlat.testing.charts import CIRCLE, GLOBE, LINE, MERIDIAN, POSITIVE, UNIT
 
@@ -130,7 +130,7 @@ EXAMPLES = {
             (Sphere(2), False),
             (Sphere(3), False),
             (Hyperboloid(3), False),
-            (Hyperboloid(2), True),
+            (PoincareBall(2, -0.5), True),
         )
     },
 }

@@ -189,6 +189,18 @@ def test_windings_far_out_and_where_there_are_none():
     assert windings(1.0, np.zeros(2), 0.5, 6.0)[0] == pytest.approx(windings_scalar(1.0, 0.0, 0.5, 6.0)[0])
 
 
+@pytest.mark.parametrize("manifold", ALL, ids=repr)
+def test_the_smallest_and_the_largest_scales(manifold):
+    q = WrappedNormal(manifold, manifold.random_point(rng=1), np.array(1e-3))
+    c = 1e-3 * np.random.default_rng(0).standard_normal((9, manifold.dim))
+    x = manifold.exp(q.loc, manifold.from_coordinates(q.loc, c))
+    np.testing.assert_allclose(q.log_prob(x), stats.norm(0, 1e-3).logpdf(c).sum(-1), rtol=1e-5)
+    wide = WrappedNormal(manifold, q.loc, np.array(1e3))
+    assert np.all(np.isfinite(wide.log_prob(x)))
+    if isinstance(manifold, Torus) or manifold == Sphere(1):
+        np.testing.assert_allclose(wide.log_prob(x), -manifold.dim * math.log(2 * math.pi), rtol=1e-12)
+
+
 # ---- sampler ----
 
 
