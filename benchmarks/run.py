@@ -26,7 +26,7 @@ GROUPS = {
     "import": importing.import_time,
     "geometry": geometry.operations,
     "pairwise": geometry.pairwise,
-    "one point": geometry.one_point,
+    "overhead": geometry.one_point,
 }
 HEAD = """# Benchmarks
 
