@@ -131,6 +131,12 @@ def test_close_to_the_cut_locus_only_the_direction_is_lost(gap, kind):
         a, b, kk = precise(x), precise(y), mpmath.mpf(k)
         assert error(m.dist(kind(x), kind(y)), precise([exact_dist(kk, a, b)])) < 1e-15
         assert error(m.log(kind(x), kind(y)), exact_log(kk, a, b)) < 1e-15 / min(gap, 1)
+        # What is a length is not lost, whichever of the points is the shorter.
+        for p, q in ((x, y), (y, x)):
+            v = m.log(kind(p), kind(q))
+            assert m.norm(p, np.asarray(v)) == pytest.approx(m.dist(p, q), rel=1e-15)
+            back = m.transport(kind(q), kind(p), m.transport(kind(p), kind(q), kind(v)))
+            np.testing.assert_allclose(back, v, rtol=1e-14, atol=1e-15 * np.max(np.abs(v)))
 
 
 @KINDS
