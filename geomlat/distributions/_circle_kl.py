@@ -29,7 +29,7 @@ def circle_kl_scalar(
     bend = math.pi - d
     bend -= TAU * math.floor((bend + math.pi) / TAU)
     middle = bend if -top < bend < top else top
-    mass, value, by_s, by_d, by_o, drift = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    mass, value, by_s, by_d, by_o = 0.0, 0.0, 0.0, 0.0, 0.0
     for arc in range(2):
         start, stop = (-top, middle) if arc == 0 else (middle, top)
         for j in range(1, NODES):
@@ -42,13 +42,11 @@ def circle_kl_scalar(
             mass += weight
             value += weight * (log_q - log_p)
             by_s += weight * score * (log_q - log_p)
-            drift += weight * score
             by_d -= weight * slope
             by_o -= weight * score_p
-    value /= mass
-    by_s, by_d, by_o = (by_s - drift * value) / mass, by_d / mass, by_o / mass
+    by_s, by_d, by_o = by_s / mass, by_d / mass, by_o / mass
     by_period = -(s * by_s + d * by_d + o * by_o) / period
-    return value, by_s / radius, by_d / radius, by_o / radius, by_period
+    return value / mass, by_s / radius, by_d / radius, by_o / radius, by_period
 
 
 @scalar

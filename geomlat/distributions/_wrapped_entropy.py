@@ -169,7 +169,7 @@ def unit_entropy(dim: float, s: float) -> tuple[float, float]:
     if start >= 0.5 * math.pi:
         start = 0.0
     log_c = -dim * (math.log(s) + 0.5 * math.log(2.0 * math.pi))
-    mass, total, slope, drift = 0.0, 0.0, 0.0, 0.0
+    mass, total, slope = 0.0, 0.0, 0.0
     for j in range(1, NODES):
         t = 6.4 * j / NODES - 3.2
         e = math.exp(-math.pi * math.sinh(t))
@@ -187,8 +187,7 @@ def unit_entropy(dim: float, s: float) -> tuple[float, float]:
         mass += weight
         total += weight * log_q
         slope += weight * score * log_q
-        drift += weight * score
-    return -total / mass, -(slope - drift * total / mass) / mass
+    return -total / mass, -slope / mass
 
 
 closed_entropy: Any = elementwise(closed_entropy_scalar, cost=3e4, outputs=3)
