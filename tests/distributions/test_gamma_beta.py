@@ -180,6 +180,19 @@ def test_sampler(cell):
     assert min(ends.cdf(count), ends.sf(count - 1)) > LEVEL / len(CELLS)
 
 
+@pytest.mark.parametrize("cell", range(7))
+def test_cumulants_of_the_logarithm(cell):
+    """Mean, variance and third cumulant of log x are psi, psi' and psi'': half a million draws see a wrong proposal."""
+    a, n = (0.02, 0.4, 1.0, 1.5, 7.0, 1e4, 1e8)[cell], 500_000
+    w = Gamma(np.array([a]), 1.0).draw(n, rng=40 + cell)[:, 0]
+    with mp.workdps(30):
+        mean, var, third = (float(mp.psi(k, mp.mpf(a)) - (mp.log(gamma_centre(a)) if k == 0 else 0)) for k in range(3))
+    z = (w - mean) / math.sqrt(var)
+    for x in (z, z * z - 1, z**3 - third / var**1.5):
+        p_value = 2 * stats.norm.sf(abs(x.mean()) / x.std() * math.sqrt(n))
+        assert p_value > LEVEL / 21
+
+
 @pytest.mark.parametrize("shapes", [(0.03, 0.2), (0.6, 12.0), (3.0, 3.0), (50.0, 2e3), (1e6, 3e6)])
 def test_fit_over_the_shapes(shapes):
     """The mean score of the fit vanishes, relative to that of one draw."""
