@@ -37,7 +37,7 @@ MANIFOLDS: dict[str, tuple[Manifold, ...]] = {
     "Product": (
         Product(Euclidean(1), Hyperboloid(2), scales=(3.0, 2.0)),
         Product(SpecialOrthogonal(3), Euclidean(3), scales=(1.0, 0.25)),
-        Product(Stereographic(2, 0.4), Sphere(1), Stereographic(1, -1.5), PoincareBall(2), scales=(0.5, 1.0, 1.0, 2.0)),
+        Product(Stereographic(2, 0.4), Sphere(1), Stereographic(1, -1.5), PoincareBall(2), scales=(1.0, 1.0, 0.5, 2.0)),
         Product(Sphere(2), Euclidean(2), Torus(1), scales=(0.5, 1.0, 2.0)),
     ),
     "SpecialOrthogonal": (SpecialOrthogonal(2), SpecialOrthogonal(3)),
