@@ -210,8 +210,8 @@ def test_tables_of_distances_are_distances(n, dtype):
     x, eps = x.astype(dtype), np.finfo(dtype).eps
     exact = s.dist(x[:, None].astype(float), y.astype(float))
     np.testing.assert_allclose(s.pairwise_dist(x, y), exact, rtol=8 * eps, atol=0)
-    unequal = s.pairwise_dist(x * dtype(1 + 1e-4), y)  # lengths that are off do not tell in the angle
-    np.testing.assert_allclose(unequal, exact, rtol=1e-6, atol=1e-3)
+    unequal = s.pairwise_dist(x * dtype(1 + 1e-3), y)  # lengths that are off tell in the angle to second order only
+    np.testing.assert_allclose(unequal, exact, rtol=1e-5, atol=1e-4)
 
 
 def test_mean_of_a_wide_cloud_and_of_two_points():
