@@ -25,6 +25,12 @@ def fit_wrapped_normal(
     ``full``; it is never shared. On spheres of dimension at least 2 the likelihood has weak poles where the centre is a
     point; they are not looked for.
 
+    >>> import numpy as np
+    >>> from geomlat.manifolds import Euclidean
+    >>> x = np.array([[0.0, 0.0], [2.0, 0.0], [1.0, 1.0], [1.0, -1.0]])
+    >>> fit_wrapped_normal(Euclidean(2), x).scale.round(4)
+    array([0.7071, 0.7071])
+
     Raises
     ------
     ValueError
