@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROUNDS = 11
+# Threads of OpenMP spin for up to 0.2 s after their loop and would take a core from the run that comes next.
+PAUSE = 0.25
 PACKAGES = ("numpy", "scipy", "numba", "array-api-compat")
 
 
@@ -38,7 +40,7 @@ class Row:
 
 
 def interleave(*runs: Callable[[], object], rounds: int = ROUNDS) -> list[list[float]]:
-    """Seconds of each callable in each round, one after the other, after one call of each to warm up."""
+    """Seconds of each callable in each round, one after the other with pauses, after one call of each to warm up."""
     for run in runs:
         run()
     times: list[list[float]] = [[] for _ in runs]
@@ -46,6 +48,7 @@ def interleave(*runs: Callable[[], object], rounds: int = ROUNDS) -> list[list[f
     try:
         for _ in range(rounds):
             for run, found in zip(runs, times, strict=True):
+                time.sleep(PAUSE)
                 start = time.perf_counter()
                 run()
                 found.append(time.perf_counter() - start)
