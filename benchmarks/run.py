@@ -34,6 +34,10 @@ Written by `python benchmarks/run.py`; the numbers behind it are in `results/`. 
 each fit of a mixture in one of its own, the sides taking turns, so that they see the same drift of the machine: a ratio
 is the median of the rounds' ratios (peer / ours), with the quartiles in brackets. "Gate" must hold, "goal" is where we
 want to be. No test asserts on time.
+
+The cost of von Mises-Fisher draws by their number and by the dimension (`python benchmarks/samplers.py`):
+
+![cost of draws](scaling.png)
 """
 
 
