@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from peers import Operations, installed, oblique
-from timing import Row, below, faster_by, interleave
+from timing import PAUSE, Row, below, faster_by, interleave
 
 from geomlat.manifolds import Hyperboloid, Sphere
 
@@ -56,7 +56,7 @@ def _row(
     peers = {library: ops[op] for library, ops in found.items() if op in ops}
     runs: list[Callable[[], object]] = [lambda: getattr(m, op)(*args, out=kept), lambda: getattr(m, op)(*args)]
     runs += [lambda f=f: f(*args) for f in peers.values()]
-    ours, fresh, *theirs = interleave(*runs, rounds=ROUNDS)
+    ours, fresh, *theirs = interleave(*runs, rounds=ROUNDS, pause=PAUSE)
     moved = sum(a.nbytes for a in args) + kept.nbytes
     note = f"{moved / statistics.median(ours) / 1e9:.1f} GB/s; a fresh array: {_ratio(fresh, ours):.2g}x as long"
     label = f"{m!r}, {count:,} points"
@@ -83,7 +83,7 @@ def pairwise(count: int = PAIRS) -> list[Row]:
         runs = [lambda m=m, c=case, out=kept: m.pairwise_dist(c["x"], c["y"], out=out)]
         peers = _torch_pairs("sphere" if isinstance(m, Sphere) else "hyperboloid")
         runs += [lambda f=f, c=case: f(c["x"], c["y"]) for f in peers.values()]
-        ours, *theirs = interleave(*runs, rounds=ROUNDS)
+        ours, *theirs = interleave(*runs, rounds=ROUNDS, pause=PAUSE)
         label = f"{m!r}, {count} x {count}, {kept.dtype}"
         note = f"{_beyond(runs[0]) / 2**20:.1f} MiB beyond the result"
         if not theirs:
@@ -113,7 +113,7 @@ def one_point(calls: int = 1000) -> list[Row]:
             args = [case[k] for k in kinds]
             peers = {lib: ops[name][op] for lib, ops in installed(2).items() if op in ops.get(name, {})}
             runs = [_repeated(getattr(m, op), args, calls)] + [_repeated(f, args, calls) for f in peers.values()]
-            ours, *theirs = interleave(*runs, rounds=ROUNDS)
+            ours, *theirs = interleave(*runs, rounds=ROUNDS, pause=PAUSE)
             row = below(f"{name} {op}, one call", repr(m), "call", ours, calls, 20e-6, 10e-6)
             row.note = ", ".join(f"{p} {_ratio(t, ours):.0f}x" for p, t in zip(peers, theirs, strict=True))
             rows.append(row)

@@ -39,8 +39,11 @@ class Row:
         return [b / a for a, b in zip(self.ours, self.theirs, strict=True)]
 
 
-def interleave(*runs: Callable[[], object], rounds: int = ROUNDS) -> list[list[float]]:
-    """Seconds of each callable in each round, one after the other with pauses, after one call of each to warm up."""
+def interleave(*runs: Callable[[], object], rounds: int = ROUNDS, pause: float = 0.0) -> list[list[float]]:
+    """Seconds of each callable in each round, one after the other, after one call of each to warm up.
+
+    ``pause=PAUSE`` is for rounds with an OpenMP peer; a call of 2 ms right after a sleep is up to twice as slow.
+    """
     for run in runs:
         run()
     times: list[list[float]] = [[] for _ in runs]
@@ -48,7 +51,7 @@ def interleave(*runs: Callable[[], object], rounds: int = ROUNDS) -> list[list[f
     try:
         for _ in range(rounds):
             for run, found in zip(runs, times, strict=True):
-                time.sleep(PAUSE)
+                time.sleep(pause)
                 start = time.perf_counter()
                 run()
                 found.append(time.perf_counter() - start)
