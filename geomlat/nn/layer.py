@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -66,3 +66,18 @@ class Layer:
             yield self, prefix + name, shape, initialise
         for name, child in self.children():
             yield from child._walk(f"{prefix}{name}.", seen)
+
+
+def stacked_vjp(layers: Sequence[Any], p: Params, x: Any) -> tuple[Any, Pull]:
+    """Layers in a row: the last output, and ``pull(dy, g, inputs=True) -> dx``."""
+    pulls = []
+    for layer in layers:
+        x, pull_layer = layer.vjp(p, x)
+        pulls.append(pull_layer)
+
+    def pull(dy: Any, g: Params, *, inputs: bool = True) -> Any:
+        for pull_layer in reversed(pulls[1:]):
+            dy = pull_layer(dy, g)
+        return pulls[0](dy, g, inputs=inputs)
+
+    return x, pull

@@ -9,7 +9,7 @@ from typing import Any
 
 from geomlat.grad import Params
 from geomlat.nn.dense import Dense
-from geomlat.nn.layer import Initialiser, Layer
+from geomlat.nn.layer import Initialiser, Layer, stacked_vjp
 
 Array = Any
 
@@ -65,14 +65,4 @@ class MLP(Layer):
 
     def vjp(self, p: Params, x: Array) -> tuple[Array, Callable[..., Array]]:
         """The output, and ``pull(dy, g, inputs=True) -> dx`` as in `Dense.vjp`."""
-        pulls = []
-        for layer in self.layers:
-            x, pull_layer = layer.vjp(p, x)
-            pulls.append(pull_layer)
-
-        def pull(dy: Array, g: Params, *, inputs: bool = True) -> Array:
-            for pull_layer in reversed(pulls[1:]):
-                dy = pull_layer(dy, g)
-            return pulls[0](dy, g, inputs=inputs)
-
-        return x, pull
+        return stacked_vjp(self.layers, p, x)
