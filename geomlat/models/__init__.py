@@ -18,8 +18,10 @@ from geomlat.models.flow_mixture import FlowMixture
 from geomlat.models.latent import Latent
 from geomlat.models.latents import GaussianLatent, ProductLatent, WrappedLatent
 from geomlat.models.latents import latent as _latent
+from geomlat.models.likelihood import Likelihood
 from geomlat.models.likelihoods import Bernoulli, Binomial, Gaussian
 from geomlat.models.likelihoods import likelihood as _likelihood
+from geomlat.models.logistic import DiscretisedLogistic
 from geomlat.models.posterior import Posterior
 from geomlat.models.priors import Fixed, ProductPrior
 from geomlat.models.rate import rate_vjp
@@ -37,11 +39,13 @@ __all__ = [
     "Autoencoder",
     "Bernoulli",
     "Binomial",
+    "DiscretisedLogistic",
     "Fixed",
     "FlowMixture",
     "Gaussian",
     "GaussianLatent",
     "Latent",
+    "Likelihood",
     "Posterior",
     "PowerSphericalLatent",
     "ProductLatent",
@@ -80,6 +84,7 @@ _KNOWN = (
     Bernoulli,
     Binomial,
     Gaussian,
+    DiscretisedLogistic,
 )
 
 
@@ -88,7 +93,7 @@ def vae(
     *,
     latent: str = "s2",
     hidden: Sequence[int] = (256, 128),
-    likelihood: str | Binomial | Gaussian = "bernoulli",
+    likelihood: str | Likelihood = "bernoulli",
     prior: str = "standard",
     layers: str = "dense",
     activation: str = "relu",
@@ -106,7 +111,8 @@ def vae(
     hidden
         Widths of the encoder's hidden layers; the decoder has them in reverse.
     likelihood
-        ``"bernoulli"``, ``"binomial:N"``, ``"gaussian"``, ``"gaussian:SD"`` or a likelihood object.
+        ``"bernoulli"``, ``"binomial:N"``, ``"gaussian"``, ``"gaussian:SD"``, ``"logistic"`` for grey levels 0..255,
+        or a likelihood object; see `geomlat.models.likelihoods.likelihood`.
     prior
         ``"standard"``: the uniform law on a sphere, N(0, I) on R^n, the wrapped normal of scale 1 about the origin
         elsewhere. ``"vamp:500"``: a `VampPrior` of 500 pseudo-inputs, with any latent.
@@ -159,7 +165,7 @@ def autoencoder(
     *,
     latent: str = "e2",
     hidden: Sequence[int] = (256, 128),
-    likelihood: str | Binomial | Gaussian = "bernoulli",
+    likelihood: str | Likelihood = "bernoulli",
     activation: str = "relu",
 ) -> Autoencoder:
     """A plain autoencoder with a Euclidean code (``latent="e2"`` for two coordinates) and a mirrored decoder."""

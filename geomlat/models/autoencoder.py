@@ -9,7 +9,7 @@ from typing import Any
 from geomlat.backends import namespace
 from geomlat.grad import Params
 from geomlat.models.estimator import Estimator
-from geomlat.models.likelihoods import Binomial, Gaussian
+from geomlat.models.likelihood import Likelihood
 from geomlat.nn import MLP
 
 Array = Any
@@ -35,7 +35,7 @@ class Autoencoder(Estimator):
 
     encoder: MLP
     decoder: MLP
-    likelihood: Binomial | Gaussian
+    likelihood: Likelihood
     unit: float = 1.0
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any
 
-from geomlat.models.likelihoods import Binomial, Gaussian
+from geomlat.models.likelihood import Likelihood
 from geomlat.nn import MLP, GatedMLP
 from geomlat.train.trainable import Trainable, finite, shaped
 
@@ -19,7 +19,7 @@ class Estimator(Trainable):
     """
 
     decoder: MLP | GatedMLP
-    likelihood: Binomial | Gaussian
+    likelihood: Likelihood
 
     @abstractmethod
     def encode(self, theta: Array, x: Array) -> Any:

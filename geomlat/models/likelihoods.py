@@ -1,10 +1,4 @@
-"""Likelihood heads p(x | z): what the decoder's last layer means.
-
-Each has ``width(n_features)``, the number of decoder outputs; ``check(x)``, which refuses data outside the support;
-``nll_vjp(out, x) -> (nll, pull)`` with ``nll = -log p(x | out)`` of shape ``(...,)`` and ``pull(dnll) -> dout``;
-``mean(out)`` and ``sample(out, rng=)``.
-``out`` and ``x`` are ``(..., n_features)`` and broadcast, so that one ``x`` meets many samples of ``out``.
-"""
+"""Likelihood heads of bits, counts and real values, and the likelihood of a short text."""
 
 from __future__ import annotations
 
@@ -15,20 +9,24 @@ from typing import Any
 
 from geomlat.backends import namespace
 from geomlat.grad import sum_to
+from geomlat.models.likelihood import Array, Likelihood, Pull, span
+from geomlat.models.logistic import DiscretisedLogistic
 from geomlat.random import normal, stream, uniform
-
-Array = Any
-Pull = Callable[[Array], Array]
 
 
 @dataclass(frozen=True)
-class Binomial:
+class Binomial(Likelihood):
     """Counts out of ``trials`` with log-odds ``out``: ``log p = log C(N, x) + x out - N softplus(out)``.
 
     ``x`` holds integers 0 .. N. Grey levels 0 .. 16 of the scikit-learn digits are Binomial(16).
     """
 
     trials: int
+
+    def __post_init__(self) -> None:
+        if self.trials < 1:
+            msg = f"Binomial needs at least one trial, got {self.trials}"
+            raise ValueError(msg)
 
     @property
     def unit(self) -> float:
@@ -44,7 +42,7 @@ class Binomial:
         xp = namespace(x)
         broken = xp.isdtype(x.dtype, "real floating") and bool(xp.any(xp.abs(xp.round(x) - x) > 0))
         if broken or bool(xp.any((x < 0) | (x > self.trials))):
-            msg = f"a Binomial likelihood takes whole numbers 0 .. {self.trials}; {_range(x)}"
+            msg = f"a Binomial likelihood takes whole numbers 0 .. {self.trials}; {span(x)}"
             raise ValueError(msg)
 
     def nll_vjp(self, out: Array, x: Array) -> tuple[Array, Pull]:
@@ -90,7 +88,7 @@ class Bernoulli(Binomial):
     def check(self, x: Array) -> None:
         """ValueError unless ``x`` is within [0, 1]."""
         if bool(namespace(x).any((x < 0) | (x > 1))):
-            msg = f"a Bernoulli likelihood takes values within [0, 1]; {_range(x)}"
+            msg = f"a Bernoulli likelihood takes values within [0, 1]; {span(x)}"
             raise ValueError(msg)
 
     def _log_choose(self, xp: Any, x: Array) -> Array:
@@ -98,7 +96,7 @@ class Bernoulli(Binomial):
 
 
 @dataclass(frozen=True)
-class Gaussian:
+class Gaussian(Likelihood):
     """Real values with mean ``out`` and one fixed standard deviation ``sd`` (in the units of the data)."""
 
     sd: float = 1.0
@@ -141,28 +139,36 @@ class Gaussian:
         return out + self.sd * normal(out.shape, rng=rng, dtype=out.dtype)
 
 
-def _range(x: Array) -> str:
-    xp = namespace(x)
-    return f"got values from {float(xp.min(x)):g} to {float(xp.max(x)):g}; scale the data or choose another likelihood"
+# Each takes the words after the name, which are separated by colons.
+LIKELIHOODS: dict[str, tuple[Callable[..., Likelihood], str]] = {
+    "bernoulli": (Bernoulli, "bernoulli"),
+    "binomial": (lambda trials: Binomial(int(trials)), "binomial:N"),
+    "gaussian": (lambda sd="1": Gaussian(float(sd)), "gaussian[:SD]"),
+    "logistic": (lambda *words: _logistic(*words), "logistic[:TOP[:LEVELS]]"),
+    "logistic-shared": (lambda *words: _logistic(*words, shared=True), "logistic-shared[:TOP[:LEVELS]]"),
+}
 
 
-LIKELIHOODS = ("bernoulli", "binomial:N", "gaussian", "gaussian:SD")
+def likelihood(text: str | Likelihood) -> Likelihood:
+    """The likelihood of a short text: a name and numbers.
 
-
-def likelihood(text: str | Binomial | Gaussian) -> Binomial | Gaussian:
-    """The likelihood of a short text: ``"bernoulli"``, ``"binomial:16"``, ``"gaussian"``, ``"gaussian:0.1"``."""
+    ``"bernoulli"``, ``"binomial:16"`` (trials), ``"gaussian"``, ``"gaussian:0.1"`` (standard deviation), ``"logistic"``
+    (`DiscretisedLogistic` of the grey levels 0..255), ``"logistic:1"`` (of shares k/255), ``"logistic:1:766"`` (of
+    shares k/765), and ``"logistic-shared"`` likewise.
+    """
     if not isinstance(text, str):
         return text
-    name, _, argument = text.partition(":")
+    name, *words = text.split(":")
+    make, _ = LIKELIHOODS.get(name, (None, ""))
     try:
-        if name == "bernoulli" and not argument:
-            return Bernoulli()
-        if name == "binomial" and int(argument) > 0:
-            return Binomial(int(argument))
-        if name == "gaussian":
-            return Gaussian(float(argument or 1.0))
-    except ValueError as error:
-        msg = f"unknown likelihood {text!r} ({error}); choose one of {', '.join(LIKELIHOODS)}"
-        raise ValueError(msg) from None
-    msg = f"unknown likelihood {text!r}; choose one of {', '.join(LIKELIHOODS)}"
+        if make is not None:
+            return make(*words)
+        reason = ""
+    except (TypeError, ValueError) as error:
+        reason = f" ({error})" if isinstance(error, ValueError) else ""
+    msg = f"unknown likelihood {text!r}{reason}; choose one of {', '.join(shape for _, shape in LIKELIHOODS.values())}"
     raise ValueError(msg)
+
+
+def _logistic(top: str = "", levels: str = "256", *, shared: bool = False) -> DiscretisedLogistic:
+    return DiscretisedLogistic(int(levels), float(top) if top else None, shared)

@@ -17,7 +17,7 @@ from geomlat.distributions import leave_one_out
 from geomlat.grad import Params, add
 from geomlat.manifolds import Manifold
 from geomlat.models.estimator import Estimator
-from geomlat.models.likelihoods import Binomial, Gaussian
+from geomlat.models.likelihood import Likelihood
 from geomlat.models.posterior import Posterior
 from geomlat.models.priors import Fixed
 from geomlat.models.rate import rate_vjp
@@ -43,7 +43,7 @@ class VAE(Estimator):
 
     posterior: Posterior
     decoder: MLP | GatedMLP
-    likelihood: Binomial | Gaussian
+    likelihood: Likelihood
     prior: Fixed | VampPrior
     free_bits: float = 0.0
 

@@ -3,7 +3,7 @@ import pytest
 import scipy.stats
 
 from geomlat.grad import gradcheck
-from geomlat.models import Bernoulli, Binomial, Gaussian
+from geomlat.models import Bernoulli, Binomial, DiscretisedLogistic, Gaussian
 from geomlat.models.likelihoods import likelihood
 
 RNG = np.random.default_rng(0)
@@ -65,10 +65,138 @@ def test_samples_have_the_mean(name):
     assert np.abs((draws.mean(0) - density.mean(OUT)) / spread).max() < 5
 
 
+LOGISTIC = {
+    "pixel": (DiscretisedLogistic(), 14, 1.0),
+    "shared": (DiscretisedLogistic(shared=True), 8, 1.0),
+    "shares": (DiscretisedLogistic(top=1.0), 14, 1 / 255),
+    "few levels": (DiscretisedLogistic(5), 14, 1.0),
+}
+
+
+def logistic(name, n=5):
+    """A likelihood, an output of its decoder, and levels with both ends among them."""
+    density, width, step = LOGISTIC[name]
+    k = np.random.default_rng(1).integers(0, density.levels, (n, 7))
+    k[0, :3], k[1, :3] = 0, density.levels - 1
+    return density, 2.0 * np.random.default_rng(2).standard_normal((n, width)), k * step
+
+
+@pytest.mark.parametrize("name", LOGISTIC)
+def test_logistic_pull_is_the_derivative(name):
+    density, out, x = logistic(name)
+    gradcheck(lambda o: density.nll_vjp(o, x), out, method="complex")
+
+
+def masses(density, location, scale, dtype=np.float64):
+    k = np.arange(density.levels, dtype=dtype)[:, None]
+    out = np.broadcast_to(np.array([location, scale], dtype), (density.levels, 2))
+    return np.exp(-density.nll_vjp(out, k)[0])
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("levels", [2, 256, 766])
+def test_logistic_masses_sum_to_one_and_have_the_mean(levels, dtype):
+    density, k = DiscretisedLogistic(levels), np.arange(levels)
+    for location in (-30.0, -2.0, 0.1, 30.0):
+        for scale in (-30.0, -2.0, 0.0, 3.0, 30.0):
+            p = masses(density, location, scale, dtype).astype(float)
+            # k / 766 is rounded, k / 256 is not.
+            tolerance = 3e-5 if dtype == np.float32 else 4e-16 if levels < 766 else 1e-14
+            assert abs(p.sum() - 1) < tolerance
+            mean = density.mean(np.array([location, scale], dtype))[0]
+            assert mean == pytest.approx(p @ k, rel=3e-13 if dtype == np.float64 else 1e-4, abs=1e-6)
+
+
+def test_logistic_masses_are_differences_of_the_logistic_function():
+    from mpmath import mp, mpf
+
+    density, worst = DiscretisedLogistic(), 0.0
+    with mp.workdps(60):
+        for location, raw in ((0.3, -1.0), (-4.0, 2.0), (2.0, -20.0)):
+            m = 1 / (1 + mp.exp(-mpf(location)))
+            s = mp.exp(-3 + 5 * mp.tanh(mpf(raw) / 5))
+
+            def below(k, m=m, s=s):
+                return mpf(k > 0) if k in (0, 256) else 1 / (1 + mp.exp(-(mpf(k) / 256 - m) / s))
+
+            for k in (0, 1, 60, 128, 200, 254, 255):
+                nll = density.nll_vjp(np.array([location, raw]), np.array([float(k)]))[0]
+                exact = -mp.log(below(k + 1) - below(k))
+                worst = max(worst, abs(float((mpf(float(nll)) - exact) / exact)))
+    assert worst < 1e-12
+
+
+@pytest.mark.parametrize("name", LOGISTIC)
+def test_logistic_in_float32(name):
+    density, out, x = logistic(name)
+    nll, pull = density.nll_vjp(out.astype("f"), x.astype("f"))
+    dout = pull(np.ones(5, "f"))
+    exact, exact_pull = density.nll_vjp(out, x)
+    assert nll.dtype == dout.dtype == density.mean(out.astype("f")).dtype == np.float32
+    np.testing.assert_allclose(nll, exact, rtol=2e-6)
+    np.testing.assert_allclose(dout, exact_pull(np.ones(5)), rtol=1e-3, atol=1e-3)
+    for extreme in (1e4, -1e4):
+        nll, pull = density.nll_vjp(np.full_like(out, extreme, dtype="f"), x.astype("f"))
+        assert np.isfinite(nll).all()
+        assert np.isfinite(pull(np.ones(5, "f"))).all()
+
+
+@pytest.mark.parametrize("name", LOGISTIC)
+def test_logistic_samples_are_levels_with_its_mean_and_masses(name):
+    density, out, _ = logistic(name)
+    draws = density.sample(np.broadcast_to(out, (4000, *out.shape)).copy(), rng=3)
+    density.check(draws.astype(np.float32))
+    assert draws.max() <= density.unit
+    spread = draws.std(0) / np.sqrt(4000) + 1e-9 * density.unit + (draws.std(0) == 0) * 0.05 * density.unit
+    assert np.abs((draws.mean(0) - density.mean(out)) / spread).max() < 5
+    one = np.array([0.4, -0.5])
+    p = masses(DiscretisedLogistic(), *one)
+    counts = np.bincount(DiscretisedLogistic().sample(np.broadcast_to(one, (20000, 2)), rng=1)[:, 0].astype(int))
+    kept = np.flatnonzero(20000 * p > 20)
+    chi2 = ((counts[kept] - 20000 * p[kept]) ** 2 / (20000 * p[kept])).sum()
+    assert scipy.stats.chi2.sf(chi2, kept.size) > 1e-3
+
+
+def test_logistic_takes_levels_alone():
+    DiscretisedLogistic().check(np.arange(256, dtype=np.uint8))
+    DiscretisedLogistic(top=1.0).check((np.arange(256) / 255).astype(np.float32))
+    DiscretisedLogistic(766, top=1.0).check((np.arange(766) / 765).astype(np.float32))
+    for x in (np.array([256.0]), np.array([-1.0]), np.array([0.5])):
+        with pytest.raises(ValueError, match=r"levels 0 \.\. 255 in steps of 1"):
+            DiscretisedLogistic().check(x)
+    with pytest.raises(ValueError, match=r"steps of 0\.0039"):
+        DiscretisedLogistic(top=1.0).check(np.array([0.005]))
+    for bad in ({"levels": 1}, {"top": 0.0}, {"top": np.inf}):
+        with pytest.raises(ValueError, match="levels >= 2 and top > 0"):
+            DiscretisedLogistic(**bad)
+
+
+def test_logistic_shared_scale_is_that_of_every_pixel():
+    out = np.array([[0.1, -0.4, 1.3, 0.2]])
+    x = np.array([[3.0, 100.0, 255.0]])
+    wide = np.concatenate([out[:, :3], np.repeat(out[:, 3:], 3, axis=1)], axis=1)
+    shared, pixel = DiscretisedLogistic(shared=True), DiscretisedLogistic()
+    np.testing.assert_allclose(shared.nll_vjp(out, x)[0], pixel.nll_vjp(wide, x)[0], rtol=1e-15)
+    np.testing.assert_array_equal(shared.mean(out), pixel.mean(wide))
+
+
 def test_texts():
+    assert likelihood("logistic") == DiscretisedLogistic()
+    assert likelihood("logistic:1:766") == DiscretisedLogistic(766, 1.0)
+    assert likelihood("logistic-shared:1") == DiscretisedLogistic(256, 1.0, True)
+    assert likelihood(Gaussian(2.0)) == Gaussian(2.0)
     assert likelihood("binomial:16") == Binomial(16)
     assert likelihood("gaussian:0.1") == Gaussian(0.1)
     assert likelihood("bernoulli") == Bernoulli()
-    for text in ("poisson", "binomial:x", "binomial:0", "binomial", "gaussian:0", "bernoulli:2"):
+    for text in (
+        "poisson",
+        "binomial:x",
+        "binomial:0",
+        "binomial",
+        "gaussian:0",
+        "bernoulli:2",
+        "logistic:0",
+        "logistic:1:x",
+    ):
         with pytest.raises(ValueError, match="bernoulli"):
             likelihood(text)

@@ -11,7 +11,7 @@ from geomlat.grad import gradcheck_vector
 from geomlat.models import VAE, autoencoder, build, vae
 from geomlat.random import stream
 
-LIKELIHOODS = {"bernoulli": 1, "binomial:16": 16, "gaussian:0.7": None}
+LIKELIHOODS = {"bernoulli": 1, "binomial:16": 16, "gaussian:0.7": None, "logistic": 255}
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(400)
 
 
