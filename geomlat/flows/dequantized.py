@@ -22,6 +22,7 @@ from geomlat.flows.flow import Flow, coupling_flow
 from geomlat.grad import Params
 from geomlat.manifolds import Manifold, Sphere
 from geomlat.nn import MLP
+from geomlat.nn.activations import softplus
 from geomlat.random import normal, stream
 from geomlat.train.trainable import Trainable, finite, shaped
 
@@ -161,8 +162,8 @@ class DequantizedDensity(Trainable):
         """``log p(e^t y) + m t - log q(t | y)`` at ``t = loc + scale eps``, ``(draws, rows)``, and ``pull(dl, g)``."""
         xp, m = namespace(y), self.n_features
         h, pull_network = self.network.vjp(p, y)
-        loc, slope_loc = _softplus(h[:, 0]) if self.location == "softplus" else (h[:, 0], xp.ones_like(h[:, 0]))
-        scale, slope = _softplus(h[:, 1])
+        loc, slope_loc = softplus(h[:, 0]) if self.location == "softplus" else (h[:, 0], xp.ones_like(h[:, 0]))
+        scale, slope = softplus(h[:, 1])
         t = loc + scale * eps
         x = xp.exp(t)[..., None] * y
         log_ambient, pull_flow = self.flow.log_density_vjp(p, xp.reshape(x, (-1, m)))
@@ -181,10 +182,3 @@ class DequantizedDensity(Trainable):
         X = finite("X", shaped("X", X, self.n_features))
         self.check(X)
         return namespace(X).astype(X, self.vector().dtype, copy=False)
-
-
-def _softplus(x: Array) -> tuple[Array, Array]:
-    """``log(1 + e^x)`` and its derivative."""
-    xp = namespace(x)
-    e = xp.exp(-xp.abs(x))
-    return xp.maximum(x, xp.zeros_like(x)) + xp.log1p(e), xp.where(x >= 0, xp.ones_like(e), e) / (1 + e)

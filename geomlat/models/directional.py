@@ -16,9 +16,10 @@ from geomlat.distributions import PowerSpherical, SphericalCauchy, VonMisesFishe
 from geomlat.distributions._vmf_rules import ESTIMATORS
 from geomlat.grad import Params
 from geomlat.manifolds import Sphere
-from geomlat.models.latent import Array, Latent, PullQ, softplus
+from geomlat.models.latent import Array, Latent, PullQ
 from geomlat.models.priors import Fixed
 from geomlat.nn import Dense
+from geomlat.nn.activations import softplus
 from geomlat.random import Stream
 
 

@@ -7,7 +7,6 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
-from geomlat.backends import namespace
 from geomlat.grad import Params
 from geomlat.manifolds import Manifold
 from geomlat.nn import Layer
@@ -44,10 +43,3 @@ class Latent(Layer):
     @abstractmethod
     def vjp(self, p: Params, h: Array) -> tuple[Any, PullQ]:
         """The posterior of each row of ``h``, and its pull."""
-
-
-def softplus(x: Array) -> tuple[Array, Array]:
-    """``log(1 + e^x)`` without overflow, and its derivative, the logistic function."""
-    xp = namespace(x)
-    e = xp.exp(-xp.abs(x))
-    return xp.maximum(x, xp.zeros_like(x)) + xp.log1p(e), xp.where(x >= 0, xp.ones_like(e), e) / (1 + e)

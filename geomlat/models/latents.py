@@ -20,10 +20,11 @@ from geomlat.distributions import (
 from geomlat.grad import Params, add
 from geomlat.manifolds import Euclidean, Manifold, Product
 from geomlat.models.directional import DIRECTIONAL
-from geomlat.models.latent import Array, Latent, PullQ, softplus
+from geomlat.models.latent import Array, Latent, PullQ
 from geomlat.models.priors import Fixed, ProductPrior
 from geomlat.models.spaces import Space, StandardWrapped
 from geomlat.nn import Dense
+from geomlat.nn.activations import softplus
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from geomlat.backends import namespace
+
 Array = Any
 
 
@@ -60,8 +62,19 @@ def sigmoid(xp: Any, x: Array) -> Array:
     return xp.where(x > 0.0, 1.0, e) / (1.0 + e)
 
 
+def softplus(x: Array) -> tuple[Array, Array]:
+    """``log(1 + e^x)`` without overflow, and its derivative, the logistic function: what heads keep positive by."""
+    xp = namespace(x)
+    y = _softplus(xp, x)
+    return y, _softplus_slope(xp, x, y)
+
+
 def _softplus(xp: Any, x: Array) -> Array:
     return xp.maximum(x, 0.0) + xp.log1p(xp.exp(xp.minimum(x, 0.0) - xp.maximum(x, 0.0)))
+
+
+def _softplus_slope(xp: Any, x: Array, y: Array) -> Array:
+    return -xp.expm1(-y)
 
 
 def _elu(xp: Any, x: Array) -> Array:
@@ -124,9 +137,7 @@ _ROWS = (
         "tanh", lambda xp, x: xp.tanh(x), lambda xp, x, y: 1.0 - y * y, (-8, 8), (), False, "LeCun et al. (1998)"
     ),
     Activation("sigmoid", sigmoid, lambda xp, x, y: y * (1.0 - y), (-30, 8), (), False, "LeCun et al. (1998)"),
-    Activation(
-        "softplus", _softplus, lambda xp, x, y: -xp.expm1(-y), (-30, 50), (), True, "Dugas et al. (2001), eq. 3"
-    ),
+    Activation("softplus", _softplus, _softplus_slope, (-30, 50), (), True, "Dugas et al. (2001), eq. 3"),
     Activation("gelu", _gelu, _gelu_slope, (-8, 30), (), True, "Hendrycks and Gimpel (2016), section 2: the tanh form"),
     Activation(
         "silu",
