@@ -41,6 +41,7 @@ downloaded into the cache; every file is checked against its SHA-256. Below GEOM
   mnist/{train,t10k}-{images-idx3,labels-idx1}-ubyte.gz
   mnist_binarized/binarized_mnist_packbits.npz (train, valid, test: rows of 98 packed bytes)
   earth/earth_latlon_deg.npz (earthquake, flood, fire, volcano: rows of latitude and longitude)
+  protein_torus/top8000_phi_psi_chi.npz (cys_deg, cys_res and so on: phi and psi in degrees, names of residues)
   directional/r_circular_datasets.npz (wind: radians)
   wordnet/wn30_mammal_closure.csv
 """

@@ -8,6 +8,7 @@ from geomlat.data.densities import Arcs, Checkerboard, Circles, Pinwheel
 from geomlat.data.digits import digits
 from geomlat.data.earth import Points, earth
 from geomlat.data.mnist import mnist, mnist_static
+from geomlat.data.proteins import protein_torsions
 from geomlat.data.sets import SETS, load
 from geomlat.data.toys import circle
 from geomlat.data.wind import wind
@@ -30,6 +31,7 @@ __all__ = [
     "mammals",
     "mnist",
     "mnist_static",
+    "protein_torsions",
     "scale",
     "threshold",
     "wind",

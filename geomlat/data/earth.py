@@ -64,7 +64,7 @@ EARTH = {
 }
 
 
-def earth(kind: str = "earthquake") -> Points:
+def earth(kind: str = "earthquake", *, split: int = 0) -> Points:
     """One of the four Earth data sets on S^2: (1, 0, 0) is at longitude and latitude 0, (0, 0, 1) the North Pole.
 
     All rows of one place are in the same split, so that no test point was seen in training; places are split 80/10/10
@@ -75,21 +75,23 @@ def earth(kind: str = "earthquake") -> Points:
     ----------
     kind
         ``"earthquake"``, ``"flood"``, ``"fire"`` or ``"volcano"``.
+    split
+        The number of the split: others part the places at random anew.
     """
     if kind not in EARTH:
         msg = f"unknown Earth data {kind!r}; there are {', '.join(EARTH)}"
         raise ValueError(msg)
     lat, lon = np.radians(np.frombuffer(fetch(EARTH[kind]), np.float64).reshape(-1, 2).T)
     x = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
-    split = _split_places(x)
-    train, validation, test = (x[split == i] for i in range(3))
+    part = _split_places(x, split)
+    train, validation, test = (x[part == i] for i in range(3))
     return Points(kind, train, validation, test, Sphere(2), f"{_NOTES[kind]}; split 80/10/10 by place")
 
 
-def _split_places(x: ndarray) -> ndarray:
-    # The split 0, 1 or 2 of each row; coordinates that agree to nine decimals (6 mm) are one place.
+def _split_places(x: ndarray, split: int) -> ndarray:
+    # The part 0, 1 or 2 of each row; coordinates that agree to nine decimals (6 mm) are one place.
     _, place, rows = np.unique(np.round(x, 9), axis=0, return_inverse=True, return_counts=True)
-    order = stream(0).generator().permutation(len(rows))
+    order = stream(split).generator().permutation(len(rows))
     done = np.empty(len(rows))
     done[order] = np.cumsum(rows[order]) / len(x)
     return np.searchsorted([0.8, 0.9], done[place.reshape(-1)], side="left")

@@ -9,6 +9,7 @@ from typing import Any
 from geomlat.data.digits import digits
 from geomlat.data.earth import earth
 from geomlat.data.mnist import mnist, mnist_static
+from geomlat.data.proteins import protein_torsions
 from geomlat.data.toys import circle
 from geomlat.data.wind import wind
 from geomlat.data.wordnet import mammals
@@ -24,6 +25,10 @@ SETS: dict[str, tuple[Callable[[], Any], str]] = {
     "flood": (partial(earth, "flood"), "4875 floods as points on the sphere"),
     "fire": (partial(earth, "fire"), "12809 fires as points on the sphere"),
     "volcano": (partial(earth, "volcano"), "827 eruptions of 267 volcanoes as points on the sphere"),
+    "protein-torsions": (
+        protein_torsions,
+        "155781 residues of proteins, phi and psi as points on the torus",
+    ),
     "wind": (wind, "310 wind directions as points on the circle; not for download"),
     "mammals": (mammals, "which of WordNet's 1180 mammals is a kind of which: 6540 pairs"),
 }

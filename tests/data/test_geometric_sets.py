@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from geomlat.cli import main
-from geomlat.data import Points, Relations, earth, load, mammals, wind
+from geomlat.data import Points, Relations, earth, load, mammals, protein_torsions, wind
 from geomlat.data.earth import EARTH, read_degrees
 from geomlat.data.files import read_npz
+from geomlat.data.proteins import ROW, TORSIONS, read_arrays, read_rows
 from geomlat.data.wordnet import MAMMALS, closure_csv
-from geomlat.manifolds import Sphere
+from geomlat.manifolds import Sphere, Torus
 
 SIZES = {"earthquake": 6120, "flood": 4875, "fire": 12809, "volcano": 827}
 
@@ -65,8 +66,47 @@ def test_the_published_text_gives_the_known_bytes(real_data: Path, kind: str, he
         EARTH[kind].verified(read_degrees(text.encode()[:-9]))
 
 
+def test_other_splits_part_the_places_anew(real_data: Path) -> None:
+    first, second = earth("volcano"), earth("volcano", split=1)
+    every = [np.concatenate([d.train, d.validation, d.test]) for d in (first, second)]
+    np.testing.assert_array_equal(*(np.unique(x, axis=0) for x in every))
+    places = [{tuple(p) for p in np.round(x, 9)} for x in (first.test, second.test, second.train)]
+    assert len(places[0] & places[1]) < 0.5 * len(places[0])
+    assert not places[1] & places[2]
+
+
+def test_torsions_are_angles_and_no_protein_is_in_two_splits(real_data: Path) -> None:
+    d, path = load("protein-torsions"), real_data / "protein_torus" / "top8000_phi_psi_chi.npz"
+    parts = d.train, d.validation, d.test
+    assert d.manifold == Torus(2)
+    assert sum(map(len, parts)) == 155781
+    assert all((np.abs(x) <= np.pi).all() for x in parts)
+    np.testing.assert_allclose(np.array([len(x) for x in parts]) / 155781, [0.8, 0.1, 0.1], atol=0.01)
+    rows = np.frombuffer(read_arrays(path, key="trp"), ROW)
+    assert rows[0]["protein"] == b"1a2p"
+    np.testing.assert_allclose(rows[:2]["degrees"], [[-66.217, 131.012], [-118.071, 146.05]], rtol=1e-6)
+    one = protein_torsions("trp")
+    train, test = ({tuple(x) for x in np.round(part, 6)} for part in (one.train, one.test))
+    at = np.round(np.radians(rows["degrees"].astype(np.float64)), 6)
+    names = {tuple(x): code for x, code in zip(at, rows["protein"], strict=True)}
+    assert not {names[x] for x in train & set(names)} & {names[x] for x in test & set(names)}
+    assert len(test & set(names)) > 0.9 * len(one.test)
+    with pytest.raises(ValueError, match="unknown residues gly; there are cispro, cys"):
+        protein_torsions("gly")
+
+
+@pytest.mark.parametrize("residue", ["cispro", "met"])
+def test_the_published_torsions_give_the_known_bytes(real_data: Path, residue: str) -> None:
+    rows = np.frombuffer(read_arrays(real_data / "protein_torus" / "top8000_phi_psi_chi.npz", key=residue), ROW)
+    lines = (f"{c.decode()} A 7 MET B<15.7 wc<0.4 (1.90A MP=1.56),{x:.3f},{y:.3f},1.5,NULL,0.1\n" for c, (x, y) in rows)
+    text = "".join(lines).encode()
+    TORSIONS[residue].verified(read_rows(text))
+    with pytest.raises(ValueError, match="SHA-256"):
+        TORSIONS[residue].verified(read_rows(text[: len(text) // 2]))
+
+
 def test_sources_have_checksums_and_addresses() -> None:
-    for source in (*EARTH.values(), MAMMALS):
+    for source in (*EARTH.values(), *TORSIONS.values(), MAMMALS):
         assert re.fullmatch("[0-9a-f]{64}", source.sha256)
         assert len(source.urls) == 2
         assert all(url.startswith("https://") for url in source.urls)
