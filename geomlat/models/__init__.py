@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from geomlat.models.angles import CosineLoss, VonMisesSoftplusKappa, from_angles
 from geomlat.models.autoencoder import Autoencoder
 from geomlat.models.directional import PowerSphericalLatent, SphericalCauchyLatent, VonMisesFisherLatent
 from geomlat.models.flow_mixture import FlowMixture
@@ -39,6 +40,7 @@ __all__ = [
     "Autoencoder",
     "Bernoulli",
     "Binomial",
+    "CosineLoss",
     "DiscretisedLogistic",
     "Fixed",
     "FlowMixture",
@@ -55,9 +57,11 @@ __all__ = [
     "StandardWrapped",
     "VampPrior",
     "VonMisesFisherLatent",
+    "VonMisesSoftplusKappa",
     "WrappedLatent",
     "autoencoder",
     "build",
+    "from_angles",
     "load",
     "rate_vjp",
     "vae",
@@ -85,6 +89,8 @@ _KNOWN = (
     Binomial,
     Gaussian,
     DiscretisedLogistic,
+    VonMisesSoftplusKappa,
+    CosineLoss,
 )
 
 
@@ -112,7 +118,8 @@ def vae(
         Widths of the encoder's hidden layers; the decoder has them in reverse.
     likelihood
         ``"bernoulli"``, ``"binomial:N"``, ``"gaussian"``, ``"gaussian:SD"``, ``"logistic"`` for grey levels 0..255,
-        or a likelihood object; see `geomlat.models.likelihoods.likelihood`.
+        ``"von-mises"`` for angles as pairs (cos, sin), or a likelihood object; see
+        `geomlat.models.likelihoods.likelihood`.
     prior
         ``"standard"``: the uniform law on a sphere, N(0, I) on R^n, the wrapped normal of scale 1 about the origin
         elsewhere. ``"vamp:500"``: a `VampPrior` of 500 pseudo-inputs, with any latent.

@@ -9,6 +9,7 @@ from typing import Any
 
 from geomlat.backends import namespace
 from geomlat.grad import sum_to
+from geomlat.models.angles import CosineLoss, VonMisesSoftplusKappa
 from geomlat.models.likelihood import Array, Likelihood, Pull, span
 from geomlat.models.logistic import DiscretisedLogistic
 from geomlat.random import normal, stream, uniform
@@ -146,6 +147,8 @@ LIKELIHOODS: dict[str, tuple[Callable[..., Likelihood], str]] = {
     "gaussian": (lambda sd="1": Gaussian(float(sd)), "gaussian[:SD]"),
     "logistic": (lambda *words: _logistic(*words), "logistic[:TOP[:LEVELS]]"),
     "logistic-shared": (lambda *words: _logistic(*words, shared=True), "logistic-shared[:TOP[:LEVELS]]"),
+    "von-mises": (VonMisesSoftplusKappa, "von-mises[:per-row]"),
+    "cosine": (CosineLoss, "cosine"),
 }
 
 
@@ -154,7 +157,8 @@ def likelihood(text: str | Likelihood) -> Likelihood:
 
     ``"bernoulli"``, ``"binomial:16"`` (trials), ``"gaussian"``, ``"gaussian:0.1"`` (standard deviation), ``"logistic"``
     (`DiscretisedLogistic` of the grey levels 0..255), ``"logistic:1"`` (of shares k/255), ``"logistic:1:766"`` (of
-    shares k/765), and ``"logistic-shared"`` likewise.
+    shares k/765), and ``"logistic-shared"`` likewise. For angles as pairs, ``"von-mises"`` and ``"von-mises:per-row"``
+    (`VonMisesSoftplusKappa`) and ``"cosine"``, a loss that is no likelihood (`CosineLoss`).
     """
     if not isinstance(text, str):
         return text

@@ -16,6 +16,7 @@ from geomlat.backends import namespace
 from geomlat.distributions import leave_one_out
 from geomlat.grad import Params, add
 from geomlat.manifolds import Manifold
+from geomlat.models.angles import CosineLoss
 from geomlat.models.estimator import Estimator
 from geomlat.models.likelihood import Likelihood
 from geomlat.models.posterior import Posterior
@@ -109,7 +110,16 @@ class VAE(Estimator):
         return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
 
     def log_weights(self, theta: Array, x: Array, *, samples: int, rng: Any) -> Array:
-        """Importance log-weights ``log p(x | z) + log p(z) - log q(z | x)`` at draws of q, ``(samples, n)``."""
+        """Importance log-weights ``log p(x | z) + log p(z) - log q(z | x)`` at draws of q, ``(samples, n)``.
+
+        Raises
+        ------
+        ValueError
+            If the model was built on a loss that is no likelihood.
+        """
+        if isinstance(self.likelihood, CosineLoss):
+            msg = "the cosine loss is no likelihood, so a row has no log p(x); train with 'von-mises' to have one"
+            raise ValueError(msg)
         p = self.view(theta)
         q, _ = self.posterior.vjp(p, x)
         r, _ = self.prior.vjp(p)
