@@ -14,7 +14,7 @@ from geomlat.grad import sum_to
 from geomlat.manifolds import hyperboloid_plane as plane
 from geomlat.manifolds import lorentz
 from geomlat.manifolds.base import Array, Manifold, Pull, SpaceForm, constant, draw
-from geomlat.manifolds.hyperboloid_rows import dist_row, exp_row, log_row, transport_row
+from geomlat.manifolds.hyperboloid_rows import exp_row, log_row, transport_row
 from geomlat.manifolds.lorentz import along, base, between, point, tangent, vector, widened
 from geomlat.manifolds.radial import dlog_sinhc, log_sinhc, sinhc
 from geomlat.manifolds.vectors import compiled, direction, store
@@ -132,7 +132,9 @@ class Hyperboloid(Manifold):
         ``turn`` is the difference of the unit space parts; see `geomlat.manifolds.lorentz.between`.
         """
         if compiled(x, y):
-            return self._by_rows(plane.dist_plane, dist_row, x, y, out=out, event=0)
+            self._check_shape(x)
+            self._check_shape(y)
+            return plane.distances(x, y, out=out, radius=self.radius)
         xp, x, y = self._points(x, y)
         way = between(xp, base(xp, x, self.radius), base(xp, y, self.radius), self.radius)
         return store(2 * self.radius * xp.asinh(way.half[..., 0]), out)

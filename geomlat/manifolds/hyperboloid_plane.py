@@ -14,7 +14,7 @@ from numpy import ndarray
 
 from geomlat.backends import Kernel, inlined, kernel, rows
 from geomlat.backends.libm import fast_exp_expm1, fast_log1p
-from geomlat.manifolds.hyperboloid_rows import FAR, TINY, arc, half_chord, pairwise_row
+from geomlat.manifolds.hyperboloid_rows import FAR, TINY, arc, arc_row, dist_row, half_chord, pairwise_row, square_row
 from geomlat.manifolds.vectors import all_pairs, by_rows, check_out
 
 Array = Any
@@ -23,6 +23,7 @@ Array = Any
 ONE, TWO, THREE = np.uint64(1), np.uint64(2), np.uint64(3)
 NAN = math.nan
 LARGE = 1e140
+WIDE = 1e290
 MANY = 256
 """Rows from which a second pass pays."""
 
@@ -38,11 +39,29 @@ def in_plane(fast: Kernel, slow: Kernel, *arrays: Array, out: Array | None, even
     check_out(y, result, arrays[0].dtype)
     flat = [rows(a, shape[:-1]) for a in arrays]
     fast(len(flat[0]), *(a.reshape(-1) for a in flat), numbers[0], y.reshape(-1))
-    table = y.reshape(-1, 3) if event else y.reshape(-1)
+    _again(slow, flat, y.reshape(-1, 3) if event else y.reshape(-1), event, numbers)
+    return y
+
+
+def distances(x: Array, y: Array, *, out: Array | None, radius: float) -> Array:
+    """The distances of rows. Beyond the plane the sums of all rows come first, then their arcs, in vectors."""
+    steady = x.shape == y.shape and x.shape[-1] > 3 and x.size >= x.shape[-1] * MANY and type(x) is ndarray
+    if not steady or x.dtype.char != "d" or (out is not None and _overlap(out, x, y)):
+        return in_plane(dist_plane, dist_row, x, y, out=out, event=0, numbers=(radius,))
+    result = np.empty(x.shape[:-1]) if out is None else out
+    check_out(result, x.shape[:-1], x.dtype)
+    flat = [rows(a, x.shape[:-1]) for a in (x, y)]
+    table = result.reshape(-1)
+    square_row(table.size, *flat, radius, table)
+    arc_row(table.size, radius, table)
+    _again(dist_row, flat, table, 0, (radius,))
+    return result
+
+
+def _again(slow: Kernel, arrays: list[Array], table: Array, event: int, numbers: Any) -> None:
     lost = np.flatnonzero(np.isnan(table[:, 0] if event else table))
     if lost.size:
-        table[lost] = by_rows(slow, *(a[lost] for a in flat), out=None, event=event, numbers=numbers)
-    return y
+        table[lost] = by_rows(slow, *(a[lost] for a in arrays), out=None, event=event, numbers=numbers)
 
 
 def pairs_in_plane(x: Array, y: Array, *, out: Array | None, radius: float) -> Array:
@@ -62,24 +81,28 @@ def _overlap(out: Array, *arrays: Array) -> bool:
 
 @inlined
 def plane_half(a1: float, a2: float, b1: float, b2: float, rr: float) -> float:
-    """``sinh(d / 2R)^2`` of two space parts: 0 where it underflows, NaN where a square might overflow.
+    """``sinh(d / 2R)^2`` of two space parts: 0 where it underflows, NaN where a product might be out of range.
 
-    ``|a| |b| - a . b = (a x b)^2 / (|a| |b| + a . b)`` is what the directions add.
+    ``drop^2 / (2 wide high) + side / (2 R^2)`` over one denominator, ``drop = (a - b) . (a + b)``,
+    ``wide = (|a| + |b|)^2``, ``high = x_0 y_0 + R^2 + |a| |b|``; what the directions add is
+    ``side = |a| |b| - a . b = (a x b)^2 / (|a| |b| + a . b)``.
     """
     aa, bb, ab = a1 * a1 + a2 * a2, b1 * b1 + b2 * b2, a1 * b1 + a2 * b2
     g1, g2 = a1 - b1, a2 - b2
-    wide = math.sqrt(aa * (rr + bb)) + math.sqrt(bb * (rr + aa))
-    rise = (g1 * (a1 + b1) + g2 * (a2 + b2)) / max(wide, TINY)
-    both, cross = math.sqrt(aa * bb), a1 * g2 - a2 * g1
-    side = cross * cross / max(both + ab, TINY) if ab > 0.0 else both - ab
-    total = rise * rise / (2.0 + 2.0 * math.sqrt(1.0 + rise * rise)) + side / (2.0 * rr)
-    return total if max(aa, bb) < LARGE else NAN
+    drop, cross = g1 * (a1 + b1) + g2 * (a2 + b2), a1 * g2 - a2 * g1
+    both = math.sqrt(aa * bb)
+    side, per = (cross * cross, both + ab) if ab > 0.0 else (both - ab, 1.0)
+    spread = (aa + bb + 2.0 * both) * (math.sqrt((rr + aa) * (rr + bb)) + rr + both)
+    per *= rr
+    over, under = drop * drop * per + side * spread, 2.0 * spread * per
+    total = over / max(under, TINY) if over > TINY else 0.0
+    return total if under < WIDE and (under > TINY or over == 0.0) else NAN
 
 
 @inlined
-def plane_arc(half: float, square: float) -> float:
-    """``asinh(half)``, given its square."""
-    return fast_log1p(half + square / (1.0 + math.sqrt(1.0 + square)))
+def plane_arc(square: float) -> float:
+    """``2 asinh`` of the root of a number."""
+    return fast_log1p(2.0 * (square + math.sqrt(square * (1.0 + square))))
 
 
 @kernel(cost=8.0)
@@ -102,12 +125,12 @@ def exp_plane(i: int, x: Any, u: Any, radius: float, out: Any) -> None:
 
 @kernel(cost=10.0)
 def dist_plane(i: int, x: Any, y: Any, radius: float, out: Any) -> None:
-    """The distance of two rows, unless it is below the root of TINY."""
+    """The distance of two rows, unless `plane_half` has no digits of it."""
     k = THREE * np.uint64(i)
     square = plane_half(
         np.float64(x[k + ONE]), np.float64(x[k + TWO]), np.float64(y[k + ONE]), np.float64(y[k + TWO]), radius * radius
     )
-    out[i] = 2.0 * radius * plane_arc(math.sqrt(square), square) if square > TINY else NAN
+    out[i] = radius * plane_arc(square) if square > 0.0 else NAN
 
 
 @kernel(cost=8.0)
@@ -117,7 +140,7 @@ def pairs_plane(i: int, x: Any, y: Any, flat: Any, radius: float, out: Any) -> N
     for j in range(out.shape[1]):
         k = THREE * np.uint64(j)
         square = plane_half(a1, a2, np.float64(flat[k + ONE]), np.float64(flat[k + TWO]), radius * radius)
-        out[i, j] = 2.0 * radius * plane_arc(math.sqrt(square), square) if square > TINY else NAN
+        out[i, j] = radius * plane_arc(square) if square > 0.0 else NAN
     for j in range(out.shape[1]):
         if math.isnan(out[i, j]):
             out[i, j] = 2.0 * radius * arc(half_chord(x, i, y, j, radius))
@@ -131,7 +154,7 @@ def log_plane(i: int, x: Any, y: Any, radius: float, out: Any) -> None:
     rr = radius * radius
     square = plane_half(a1, a2, b1, b2, rr)
     half, cosh = math.sqrt(square), math.sqrt(1.0 + square)
-    ratio = plane_arc(half, square) / max(half, TINY) if half > TINY else 1.0
+    ratio = 0.5 * plane_arc(square) / max(half, TINY) if half > TINY else 1.0
     f, g = ratio / cosh, 2.0 * ratio * (square / cosh)
     u1, u2 = f * (b1 - a1) - g * a1, f * (b2 - a2) - g * a2
     high = math.sqrt(rr + (a1 * a1 + a2 * a2))

@@ -16,6 +16,7 @@ from geomlat.backends.libm import fast_exp_expm1, fast_log1p
 
 TINY = 1e-290
 HUGE = 1e200
+SMALL, LARGE = 1e-140, 1e140
 FAR = 30.0
 
 
@@ -147,18 +148,27 @@ def turning(x: Any, a: int, y: Any, b: int, k: float, low: float) -> float:
     return total
 
 
+@inlined
+def half_square(x: Any, a: int, y: Any, b: int, radius: float) -> float:
+    """``sinh(d / 2R)^2`` of two rows: 0 where squares have lost digits or overflow.
+
+    ``sinh^2`` of half the gap of the radii is ``drop^2 / (2 (|a| + |b|)^2 (x_0 y_0 + R^2 + |a| |b|))``.
+    """
+    aa, bb, drop = differences(x, a, y, b)
+    both, rr = math.sqrt(aa * bb), radius * radius
+    near = drop / (both + min(aa, bb)) if min(aa, bb) > SMALL else 0.0
+    k, low = (0.0, near) if aa >= bb else (near, 0.0)
+    turn = turning(x, a, y, b, k, low) * min(aa, bb) / both
+    high = math.sqrt((rr + aa) * (rr + bb))
+    total = (drop / (aa + bb + 2.0 * both)) * (drop / (2.0 * (high + rr + both))) + turn / (4.0 * rr)
+    return total if total > TINY and max(aa, bb) < LARGE and min(aa, bb) > SMALL else 0.0
+
+
 @scalar
 def half_chord(x: Any, a: int, y: Any, b: int, radius: float) -> float:
     """``sinh(d / 2R)`` of two rows."""
-    aa, bb, drop = differences(x, a, y, b)
-    p, q, rr = math.sqrt(aa), math.sqrt(bb), radius * radius
-    k, low = (0.0, drop / ((p + q) * q)) if p >= q else (drop / ((p + q) * p), 0.0)
-    turn = turning(x, a, y, b, k, low) * min(p, q) / max(p, q)
-    rise = drop / (p * math.sqrt(rr + bb) + q * math.sqrt(rr + aa))
-    total = rise * rise / (2.0 + 2.0 * math.sqrt(1.0 + rise * rise)) + turn / (4.0 * rr)
-    if total > TINY and aa < HUGE and bb < HUGE and min(aa, bb) > TINY:
-        return math.sqrt(total)
-    return scaled_half_chord(x, a, y, b, radius)
+    square = half_square(x, a, y, b, radius)
+    return math.sqrt(square) if square > 0.0 else scaled_half_chord(x, a, y, b, radius)
 
 
 @scalar
@@ -188,21 +198,44 @@ def scaled_half_chord(x: Any, a: int, y: Any, b: int, radius: float) -> float:
 def arc(half: float) -> float:
     """``asinh(half)`` of a non-negative number."""
     if half < 1e100:
-        return fast_log1p(half + half * (half / (1.0 + math.sqrt(1.0 + half * half))))
+        return 0.5 * fast_log1p(2.0 * half * (half + math.sqrt(1.0 + half * half)))
     return math.log(half) + math.log(2.0)
+
+
+@scalar
+def row_dist(x: Any, a: int, y: Any, b: int, radius: float) -> float:
+    """The distance of two rows, ``R log(1 + 2 s + 2 sqrt(s (1 + s)))`` with ``s = sinh(d / 2R)^2``."""
+    s = half_square(x, a, y, b, radius)
+    if s > 0.0:
+        return radius * fast_log1p(2.0 * (s + math.sqrt(s * (1.0 + s))))
+    return 2.0 * radius * arc(scaled_half_chord(x, a, y, b, radius))
 
 
 @kernel(cost=15.0)
 def dist_row(i: int, x: Any, y: Any, radius: float, out: Any) -> None:
     """The distance of two rows."""
-    out[i] = 2.0 * radius * arc(half_chord(x, min(i, x.shape[0] - 1), y, min(i, y.shape[0] - 1), radius))
+    out[i] = row_dist(x, min(i, x.shape[0] - 1), y, min(i, y.shape[0] - 1), radius)
+
+
+@kernel(cost=10.0)
+def square_row(i: int, x: Any, y: Any, radius: float, out: Any) -> None:
+    """``sinh(d / 2R)^2`` of two rows, or 0 where `half_square` has no digits: `arc_row` goes on from there."""
+    out[i] = half_square(x, i, y, i, radius)
+
+
+@kernel(cost=3.0)
+def arc_row(i: int, radius: float, out: Any) -> None:
+    """The distance in the place of ``sinh(d / 2R)^2``, and NaN in the place of 0."""
+    s = out[i]
+    d = radius * fast_log1p(2.0 * (s + math.sqrt(s * (1.0 + s))))
+    out[i] = d if s > 0.0 else math.nan
 
 
 @kernel(cost=40.0)
 def pairwise_row(i: int, x: Any, y: Any, radius: float, out: Any) -> None:
     """The distances of a row of x and all rows of y."""
     for j in range(y.shape[0]):
-        out[i, j] = 2.0 * radius * arc(half_chord(x, i, y, j, radius))
+        out[i, j] = row_dist(x, i, y, j, radius)
 
 
 @kernel(cost=20.0)

@@ -102,6 +102,8 @@ def _hyperboloid() -> None:
     m.dist(x, y)
     m.transport(x, y, u)
     m.pairwise_dist(x, y)
+    solid = Hyperboloid(3)
+    solid.dist(solid.origin((300,)), solid.random_point((300,), rng=0))
     line = Hyperboloid(1)
     line.pairwise_dist(line.origin((2,)), line.origin((2,)))
     x, y, u = (np.tile(a, (100, 1)) for a in (x, y, u))

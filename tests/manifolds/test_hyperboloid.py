@@ -244,19 +244,20 @@ def test_overhead_on_one_point():
         assert min(timeit.repeat(lambda f=f, args=args: f(*args), number=200, repeat=5)) / 200 < 1e-4
 
 
+@pytest.mark.parametrize("dim", [2, 4])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("curvature", CURVATURES)
-def test_many_rows_of_the_plane_equal_few(curvature, dtype):
-    m, eps, grid = Hyperboloid(2, curvature), np.finfo(dtype).eps, [(r, d) for r in RADII for d in DISTANCES]
+def test_many_rows_equal_few(curvature, dtype, dim):
+    m, eps, grid = Hyperboloid(dim, curvature), np.finfo(dtype).eps, [(r, d) for r in RADII for d in DISTANCES]
     far = 9 if dtype == np.float32 else 40
     both = [pair(m, r, d, seed) for seed in range(8) for r, d in grid if r + d < far] * 2
     x, y = (np.asarray(p, dtype=dtype) for p in zip(*both, strict=True))
     n = len(x)
     assert n > MANY
-    c = m.radius * np.random.default_rng(0).standard_normal((n, 2))
+    c = m.radius * np.random.default_rng(0).standard_normal((n, dim))
     u = m.from_coordinates(x, c.astype(dtype))
     ends = (1e-30, 1e18) if dtype == np.float32 else (1e-160, 1e150)
-    tiny, huge = (m.project(np.asarray([0.0, s, -s], dtype=dtype)) for s in ends)
+    tiny, huge = (m.project(np.asarray([0.0, s, -s, 0.0, 0.0][: dim + 1], dtype=dtype)) for s in ends)
     x[0], y[1], x[2], y[3], y[4], u[5] = m.origin(), m.origin(), tiny, tiny, x[4], 0
     x[6], x[7], y[7] = huge, m.origin(), tiny
     u[8] = 100 * u[8] / m.norm(x[8], u[8]) * m.radius
@@ -280,6 +281,10 @@ def test_many_rows_of_the_plane_equal_few(curvature, dtype):
         assert np.all(np.isfinite(got))
         for a in args:
             a.flags.writeable = True
+        if name == "dist":
+            out = np.full(n, np.nan, dtype=dtype)
+            assert f(*args, out=out) is out
+            np.testing.assert_array_equal(out, got)
         out = x.copy() if name != "dist" else None
         if out is not None:
             np.testing.assert_allclose(f(out, *args[1:], out=out), expected, rtol=0, atol=0)
