@@ -1,4 +1,4 @@
-"""The command ``geomlat``: train, evaluate, sample, plot, data, check."""
+"""The command ``geomlat``: train, evaluate, sample, plot, data, check, reproduce."""
 
 from __future__ import annotations
 

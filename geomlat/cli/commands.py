@@ -138,6 +138,14 @@ def check(args: Namespace) -> int:
     return laws.check(args.backend, args.manifold, args.examples)
 
 
+def reproduce(args: Namespace) -> int:
+    """Run the published systems and write the reproduction table; 1 if a run fails."""
+    _need("safetensors", "tabulate", "tqdm")
+    from geomlat.cli import reproduction
+
+    return reproduction.reproduce(args)
+
+
 COMMANDS: dict[str, Callable[[Namespace], int | None]] = {
     "train": train,
     "evaluate": evaluate,
@@ -145,6 +153,7 @@ COMMANDS: dict[str, Callable[[Namespace], int | None]] = {
     "plot": plot,
     "data": list_data,
     "check": check,
+    "reproduce": reproduce,
 }
 
 

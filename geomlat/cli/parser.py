@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import NoReturn
 
@@ -58,6 +59,23 @@ examples:
   geomlat check --backend torch
   geomlat check --manifold mypackage.surfaces:Ellipsoid     a manifold, or a class that takes no arguments, of your own
 """
+_REPRODUCE = """\
+Run the systems that others published, as one table of experiments with their settings, and write what came out beside
+what was published. Every run keeps its checkpoints below --out; a command that was stopped continues when repeated.
+In a clone of the repository the results go to docs/reproduction/results and the table to REPRODUCTION.md; elsewhere,
+and for smoke, below --out.
+
+budgets:
+  smoke      everything for a few seconds, to see that it runs
+  standard   shortened where it has to be; such rows are called short runs
+  full       what the papers ran
+"""
+_REPRODUCE_END = """\
+examples:
+  geomlat reproduce --list
+  geomlat reproduce --budget smoke
+  geomlat reproduce 'svae-*' 'nvae-*' --budget standard --jobs 2
+"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -82,6 +100,7 @@ def make_parser() -> argparse.ArgumentParser:
     data = _command(commands, "data", "list the data sets, or fetch one", _DATA)
     data.add_argument("name", nargs="?", metavar="NAME", help="a data set; without it, list them all")
     _add_check(_command(commands, "check", "hold the manifolds to their laws on this machine", _CHECK, _CHECK_END))
+    _add_reproduce(_command(commands, "reproduce", "run the published systems again", _REPRODUCE, _REPRODUCE_END))
     return parser
 
 
@@ -155,6 +174,18 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="examples of each law, a tenth of them of the slow ones (default: 25; 5 where no compiled code runs)",
     )
+
+
+def _add_reproduce(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", nargs="*", metavar="NAME", help="experiments, or patterns of them (default: all)")
+    parser.add_argument("--budget", choices=("smoke", "standard", "full"), default="smoke", help="(default: smoke)")
+    parser.add_argument(
+        "--jobs", type=int, metavar="N", default=os.cpu_count() or 1, help="runs at a time, one core each"
+    )
+    parser.add_argument("--backend", choices=("numpy", "cupy"), default="numpy", help="(default: numpy)")
+    parser.add_argument("--out", type=Path, metavar="DIR", default=Path("runs/reproduce"), help="where the runs live")
+    parser.add_argument("--list", action="store_true", help="print the experiments, their gates and times, and stop")
+    parser.add_argument("--table", action="store_true", help="run nothing, write the table from the results")
 
 
 def _widths(text: str) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from geomlat.cli.runs import NAMES, Run
 from geomlat.data import Dataset
-from geomlat.evaluate import factorised_baseline, knn_accuracy, log_likelihood, mean_and_error
+from geomlat.evaluate import bound, factorised_baseline, knn_accuracy, log_likelihood, mean_and_error
 from geomlat.random import stream
 from geomlat.train import CheckpointError
 from geomlat.train.checkpoint import write_atomic
@@ -74,11 +74,7 @@ def caption(score: dict[str, float]) -> str:
 
 
 def _score(model: Any, x: np.ndarray, dataset: Dataset, samples: int, rng: Any) -> dict[str, float]:
-    totals: dict[str, float] = {}
-    for start in range(0, len(x), _ROWS):
-        block = x[start : start + _ROWS]
-        for name, value in model.report(model.theta, block, rng.child("noise", start)).items():
-            totals[name] = totals.get(name, 0.0) + float(value) * len(block) / len(x)
+    totals = bound(model, model.theta, x, rng=rng.child("noise"), rows=_ROWS)
     score = {"reconstruction": -totals["reconstruction"]}
     if "kl" in totals:
         found = log_likelihood(model, model.theta, x, samples=samples, rng=rng)

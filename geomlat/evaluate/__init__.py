@@ -6,6 +6,7 @@ Everything here takes arrays, or a model by its methods alone; scikit-learn is l
 from __future__ import annotations
 
 from geomlat.evaluate.baseline import factorised_baseline
+from geomlat.evaluate.bound import bound
 from geomlat.evaluate.clusters import ClusterScores, cluster_scores, k_medoids
 from geomlat.evaluate.likelihood import LogLikelihood, log_likelihood
 from geomlat.evaluate.neighbours import knn_accuracy, knn_predict, label_subsets, subset_accuracies
@@ -16,6 +17,7 @@ __all__ = [
     "LogLikelihood",
     "RateDistortion",
     "active_units",
+    "bound",
     "cluster_scores",
     "factorised_baseline",
     "k_medoids",

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import binom
 
 from geomlat import random
-from geomlat.evaluate import active_units, factorised_baseline, mean_and_error, rate_distortion
+from geomlat.evaluate import active_units, bound, factorised_baseline, mean_and_error, rate_distortion
 
 
 def test_mean_and_error():
@@ -78,3 +78,18 @@ def test_baseline_normalises_over_all_images():
 def test_baseline_input_is_checked(train, test, likelihood, message):
     with pytest.raises(ValueError, match=message):
         factorised_baseline(train, test, likelihood)
+
+
+def test_the_bound_is_the_mean_over_rows_whatever_the_blocks():
+    seen = []
+
+    def report(theta, x, noise):
+        seen.append(noise)
+        return {"loss": theta * x.mean(), "kl": x.max()}
+
+    x = np.arange(7.0)
+    found = bound(SimpleNamespace(report=report), 2.0, x, rng=5, rows=3)
+    assert found == pytest.approx({"loss": 6.0, "kl": (3 * 2 + 3 * 5 + 6) / 7})
+    assert seen == [random.stream(5).child(i) for i in (0, 3, 6)]
+    with pytest.raises(ValueError, match="rows of data"):
+        bound(SimpleNamespace(report=report), 2.0, x[:0], rng=5)

@@ -27,6 +27,7 @@ ORDER = [
     {"models", "data"},
     {"plot", "interop", "testing"},
     {"", "__version__"},
+    {"reproduce"},
     {"cli"},
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}

@@ -1,0 +1,118 @@
+"""``geomlat reproduce``: runs what is missing of the table of experiments, and writes the reproduction table."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from geomlat.reproduce import Experiment, Result, report, results, status
+from geomlat.reproduce.machine import commit, machine
+from geomlat.reproduce.pool import work, workers
+from geomlat.reproduce.running import Job, plan, run_all
+from geomlat.reproduce.table import chosen, experiments
+
+DOCUMENT, RESULTS = Path("REPRODUCTION.md"), Path("docs/reproduction/results")
+
+
+def reproduce(args: Namespace) -> int:
+    """Run, write results and the table; 1 if a run failed."""
+    table = experiments()
+    names = chosen(args.names, table)
+    if args.list:
+        print(_listing([table[n] for n in names]))
+        return 0
+    folder = results_folder(args.budget, args.out)
+    failed: list[str] = []
+    if not args.table:
+        failed = _run(names, args, folder)
+    text = report.table((table[n], results.read(folder, table[n])) for n in names)
+    print(text)
+    if folder == RESULTS:
+        report.insert(DOCUMENT, report.table((e, results.read(folder, e)) for e in table.values()))
+        print(f"\nwrote {DOCUMENT} from {folder}", file=sys.stderr)
+    for line in failed:
+        print(f"failed: {line}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def results_folder(budget: str, out: Path) -> Path:
+    """Where results go: into the repository, if this is one; those of smoke runs stay with the runs."""
+    return RESULTS if budget != "smoke" and DOCUMENT.is_file() and RESULTS.is_dir() else out / budget / "results"
+
+
+def _run(names: Sequence[str], args: Namespace, folder: Path) -> list[str]:
+    from tqdm import tqdm
+
+    jobs = plan(names, experiments(), args.budget, args.out, args.backend)
+    about = machine(args.backend)
+    failed: list[str] = []
+    total = sum(job.minutes for job in jobs)
+    with (
+        tqdm(
+            total=total, file=sys.stderr, dynamic_ncols=True, bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}"
+        ) as bar,
+        workers(args.jobs) as executor,
+    ):
+
+        def meanwhile() -> None:
+            bar.n = min(total, sum(job.share() * job.minutes for job in jobs))
+            bar.refresh()
+
+        def ended(job: Job, outcome: dict[str, Any] | Exception) -> None:
+            if isinstance(outcome, Exception):
+                failed.append(f"{job.experiment.name}, seed {job.seed}: {type(outcome).__name__}: {outcome}")
+                tqdm.write(failed[-1], file=sys.stderr)
+                return
+            word = _keep(folder, job, jobs, about)
+            tqdm.write(
+                f"{job.experiment.name}, seed {job.seed}: {report.duration(outcome['seconds'])}, {word}",
+                file=sys.stderr,
+            )
+
+        meanwhile()
+        bar.initial = bar.n
+        run_all(jobs, executor, call=work, ended=ended, meanwhile=meanwhile)
+        meanwhile()
+    return failed
+
+
+def _keep(folder: Path, job: Job, jobs: Sequence[Job], about: dict[str, Any]) -> str:
+    """Write the result of all finished runs of an experiment, and say what has become of its row."""
+    experiment = job.experiment
+    siblings = (other for other in jobs if other.experiment.name == experiment.name)
+    result = Result(
+        experiment=experiment.name,
+        budget=job.budget,
+        settings=experiment.budgets[job.budget].settings,
+        command=report.command(experiment.name, job.budget, job.backend),
+        commit=commit(),
+        machine=about,
+        runs=[run for other in siblings if (run := other.done()) is not None],
+    )
+    if results.worth_more(results.read(folder, experiment), result):
+        return f"not kept, since {folder} holds a result of a larger budget or of more runs"
+    results.write(folder, experiment, result)
+    return status(experiment, result)
+
+
+def _listing(chosen: Sequence[Experiment]) -> str:
+    from tabulate import tabulate
+
+    rows = [
+        [e.name, e.system, e.data, report.published(e.published), "; ".join(map(str, e.gates)), *_costs(e)]
+        for e in chosen
+    ]
+    text: str = tabulate(
+        rows,
+        ["name", "system", "data", "published", "gate", "smoke", "standard", "full"],
+        disable_numparse=True,
+    )
+    return text
+
+
+def _costs(experiment: Experiment) -> list[str]:
+    budgets = experiment.budgets.values()
+    return [f"{b.runs} x {report.duration(60 * b.minutes)}" for b in budgets]

@@ -1,0 +1,108 @@
+"""The reproduction table as Markdown, between its two marks in ``REPRODUCTION.md``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from geomlat.reproduce.experiment import Experiment, Published
+from geomlat.reproduce.results import Result, status
+from geomlat.train.checkpoint import write_atomic
+
+BEGIN, END = "<!-- begin: written by geomlat reproduce -->", "<!-- end -->"
+_COLUMNS = ("system", "data and binarisation", "published", "ours", "runs", "epochs", "status", "command", "time")
+
+
+def table(rows: Iterable[tuple[Experiment, Result | None]]) -> str:
+    """One line for each experiment, measured or not."""
+    lines = [_line(_COLUMNS), _line(["---"] * len(_COLUMNS)), *(_line(_cells(e, r)) for e, r in rows)]
+    return "\n".join(lines)
+
+
+def insert(path: Path, text: str) -> None:
+    """Replace what stands between the two marks of a file.
+
+    Raises
+    ------
+    ValueError
+        If the file does not have them, in this order.
+    """
+    before, begin, rest = path.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        msg = f"{path} needs the lines {BEGIN!r} and {END!r}, between which the table is written"
+        raise ValueError(msg)
+    write_atomic(path, f"{before}{BEGIN}\n\n{text}\n\n{END}{after}".encode())
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cells(experiment: Experiment, result: Result | None) -> list[str]:
+    word = status(experiment, result)
+    gates = f" (gate: {'; '.join(map(str, experiment.gates))})" if word == "missed" and experiment.gates else ""
+    head = [f"{experiment.system}: {experiment.quantity}", experiment.data, published(experiment.published)]
+    if result is None:
+        return [*head, "", "", "", word, f"`{command(experiment.name, 'full')}`", ""]
+    mean, error = result.mean(experiment.measure), result.error(experiment.measure)
+    epochs = _epochs(result)
+    return [
+        *head,
+        number(mean, error),
+        str(len(result.runs)),
+        epochs,
+        word + gates,
+        f"`{result.command}`",
+        duration(result.seconds),
+    ]
+
+
+def command(name: str, budget: str, backend: str = "numpy") -> str:
+    """What to type to make the runs of an experiment."""
+    return f"geomlat reproduce {name} --budget {budget}" + (f" --backend {backend}" if backend != "numpy" else "")
+
+
+def published(value: Published | None) -> str:
+    """A published number with its spread between runs and its mark."""
+    if value is None:
+        return "none found"
+    spread = "" if value.spread is None else f" +- {value.spread:g}"
+    return f"{value.value:g}{spread} [{value.mark}], {value.source}"
+
+
+def number(mean: float, error: float | None) -> str:
+    """A mean with its standard error, both to two digits of the error."""
+    if error is None or not math.isfinite(error) or error == 0.0:
+        return f"{mean:.5g}"
+    digits = max(0, 1 - int(f"{error:.1e}".partition("e")[2]))
+    return f"{mean:.{digits}f} +- {error:.{digits}f}"
+
+
+def duration(seconds: float) -> str:
+    """A time in the unit that suits it."""
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 100
+        else f"{seconds / 60:.0f} min"
+        if seconds < 6000
+        else f"{seconds / 3600:.1f} h"
+    )
+
+
+def _epochs(result: Result) -> str:
+    values = [run["values"].get("epochs", result.settings.get("epochs")) for run in result.runs]
+    if None in values:
+        return ""
+    low, high = min(values), max(values)
+    return f"{low:.0f}" if low == high else f"{low:.0f} to {high:.0f}"
+
+
+def counts(rows: Iterable[tuple[Experiment, Result | None]]) -> Mapping[str, int]:
+    """How many rows have each status."""
+    found: dict[str, int] = {}
+    for experiment, result in rows:
+        word = status(experiment, result)
+        found[word] = found.get(word, 0) + 1
+    return found
