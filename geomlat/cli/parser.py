@@ -32,6 +32,7 @@ examples:
   geomlat train svae --data mnist --latent s5 --epochs 100 --out runs/mnist-s5
   geomlat train hvae --data mnist --latent h5
   geomlat train vae --data mnist-static --latent e40 --prior vamp:500 --layers gated --hidden 300,300
+  geomlat train vae --data freyfaces --latent e40 --prior vamp:500 --layers gated --hidden 300,300
   geomlat train svae --resume --out runs/mnist-s5 --epochs 200
 """
 _DATA = """\
@@ -41,6 +42,8 @@ Files are looked for below the folder named by the environment variable GEOMLAT_
 downloaded into the cache; every file is checked against its SHA-256. Below GEOMLAT_DATA:
   mnist/{train,t10k}-{images-idx3,labels-idx1}-ubyte.gz
   mnist_binarized/binarized_mnist_packbits.npz (train, valid, test: rows of 98 packed bytes)
+  freyfaces/freyfaces_uint8_1965x28x20.npz (images)
+  lfw/lfw70_deepfunneled_50x37.npz (images_rgbsum, target); else scikit-learn downloads the pictures into its cache
   earth/earth_latlon_deg.npz (earthquake, flood, fire, volcano: rows of latitude and longitude)
   protein_torus/top8000_phi_psi_chi.npz (cys_deg, cys_res and so on: phi and psi in degrees, names of residues)
   directional/r_circular_datasets.npz (wind: radians)
@@ -133,6 +136,9 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     data = parser.add_argument_group("what")
     data.add_argument("--data", metavar="NAME", help="a name that `geomlat data` lists (default: digits)")
     data.add_argument("--latent", metavar="SPACE", help="s2 is the sphere S^2, e2 the plane (default: s2, or e2)")
+    data.add_argument(
+        "--likelihood", metavar="NAME", help="of the data: logistic, bernoulli, ... (default: by data set)"
+    )
     data.add_argument("--hidden", type=_widths, metavar="N,N", help="hidden widths (default: by data set)")
     data.add_argument("--kappa-shift", type=float, metavar="C", help="svae: kappa = softplus + C (default: 0)")
     data.add_argument("--family", choices=("vmf", "power", "cauchy"), help="the law on a sphere (default: vmf)")

@@ -15,6 +15,7 @@ from geomlat.cli import report
 from geomlat.cli.runs import NAMES, Run
 from geomlat.data import Dataset
 from geomlat.manifolds.isometries import ball_to_hyperboloid, hyperboloid_to_ball
+from geomlat.models import VampPrior
 from geomlat.random import stream
 from geomlat.train import read_history
 
@@ -35,6 +36,9 @@ def draw(folder: Path, run: Run, trained: dict[str, Any], dataset: Dataset) -> l
         paths.append(plot.save(_comparison(folder, run, trained, dataset), folder / "comparison.png"))
     histories = {NAMES[m]: read_history(folder / m) for m in trained}
     paths.append(plot.save(plot.training_curves(histories, title=dataset.name), folder / "training.png"))
+    found = report.read_rows(folder, run)
+    if found:
+        paths.append(plot.save(plot.likelihood_histogram(found, title=dataset.name), folder / "likelihood.png"))
     if any(s.startswith("s") for s in run.members.values()):
         paths.append(plot.save(plot.von_mises_fisher(rng=run.seed), folder / "von-mises-fisher.png"))
     return paths
@@ -44,7 +48,7 @@ def draw_rows(path: Path, rows: Any, dataset: Dataset, name: str) -> Path:
     """Rows of an image data set as a grid of images."""
     assert dataset.image_shape is not None
     title = f"{name}: samples, {dataset.name}"
-    return plot.save(plot.sample_grid(rows, dataset.image_shape, columns=10, title=title), path)
+    return plot.save(plot.sample_grid(rows, dataset.image_shape, columns=10, ink=dataset.ink, title=title), path)
 
 
 def _comparison(folder: Path, run: Run, trained: dict[str, Any], dataset: Dataset) -> Figure:
@@ -55,7 +59,7 @@ def _comparison(folder: Path, run: Run, trained: dict[str, Any], dataset: Datase
     for m, model in trained.items():
         chart = _chart(run.members[m], model)
         panels[NAMES[m]] = plot.Panel(chart.codes(x), chart.decode, chart.space, report.caption(scores[m]))
-    return plot.comparison(panels, labels, dataset.image_shape, title=dataset.name)
+    return plot.comparison(panels, labels, dataset.image_shape, ink=dataset.ink, title=dataset.name)
 
 
 @dataclass(frozen=True)
@@ -111,11 +115,16 @@ def _of_model(run: Run, member: str, model: Any, dataset: Dataset) -> Iterator[t
             yield "globe", plot.latent_globe(z, labels, title=f"{title}: test rows on the sphere")
     if dataset.image_shape is None:
         return
-    shape = dataset.image_shape
+    shape, ink = dataset.image_shape, dataset.ink
     if chart is not None:
-        yield "decoded", plot.decoded(chart.decode, shape, space=chart.space, title=f"{title}: decoded")
+        yield "decoded", plot.decoded(chart.decode, shape, space=chart.space, ink=ink, title=f"{title}: decoded")
     seen = model.inverse_transform(model.transform(x[:24]))
-    yield "reconstructions", plot.reconstructions(x[:24], seen, shape, title=f"{title}: reconstructions")
+    yield "reconstructions", plot.reconstructions(x[:24], seen, shape, ink=ink, title=f"{title}: reconstructions")
     if hasattr(model, "sample"):
         rows = model.sample(60, rng=run.seed, mean=True)
-        yield "samples", plot.sample_grid(rows, shape, columns=10, title=f"{title}: means of samples from the prior")
+        name = f"{title}: means of samples from the prior"
+        yield "samples", plot.sample_grid(rows, shape, columns=10, ink=ink, title=name)
+    if isinstance(getattr(model, "prior", None), VampPrior):
+        rows = model.prior.pseudo_inputs(model.view(model.theta))[:100]
+        name = f"{title}: pseudo-inputs"
+        yield "pseudo-inputs", plot.sample_grid(rows, shape, columns=20, ink=ink, title=name)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,49 +12,85 @@ import numpy as np
 
 from geomlat.cli.runs import NAMES, Run
 from geomlat.data import Dataset
-from geomlat.evaluate import bound, factorised_baseline, knn_accuracy, log_likelihood, mean_and_error
+from geomlat.evaluate import (
+    bits_per_dimension,
+    bound,
+    factorised_baseline,
+    knn_accuracy,
+    log_likelihood,
+    mean_and_error,
+    tails,
+)
+from geomlat.evaluate.tails import LEVELS
+from geomlat.models import Binomial, DiscretisedLogistic
 from geomlat.random import stream
 from geomlat.train import CheckpointError
 from geomlat.train.checkpoint import write_atomic
 
 METRICS = "metrics.json"
+ROWS = "log_likelihood.npy"
 _ROWS = 1000
-_HEADERS = ["model", "latent", "ELBO", "reconstruction", "KL", "log p(x)", "kNN"]
+_BITS = "bits/dim"
+_HEADERS = ["model", "latent", "ELBO", "reconstruction", "KL", "log p(x)", _BITS, "kNN"]
+_SPREAD = ["log p(x) of rows", "latent", "s.d.", "skewness", "1 %", "5 %", "median", "below mean - 2 s.d."]
 
 _SPACES = {"e": "R", "s": "S", "h": "H", "p": "B", "u": "M", "t": "T"}
 
 
 def measure(run: Run, trained: dict[str, Any], dataset: Dataset, *, samples: int) -> dict[str, Any]:
-    """The scores of every model and of the factorised pixels on the test split, as plain data; nats per row."""
+    """The scores of every model and of the factorised pixels on the test split, in nats per row.
+
+    All is plain data but ``"each"``, which has the log-likelihoods of the rows by model.
+    """
     rng = stream(run.seed).child("test")
     x = dataset.prepare(dataset.test, rng=rng.child("data"))
-    scores = {m: _score(model, x, dataset, samples, rng) for m, model in trained.items()}
-    if not dataset.likelihood.startswith("gaussian"):
+    each: dict[str, np.ndarray] = {}
+    scores: dict[str, Any] = {}
+    for member, model in trained.items():
+        scores[member] = _score(model, x, dataset, rng)
+        if hasattr(model, "log_weights"):
+            found = log_likelihood(model, model.theta, x, samples=samples, rng=rng)
+            scores[member] |= _likelihoods(found.log_p, model.likelihood, dataset)
+            scores[member] |= {"effective_samples": found.effective_samples_mean}
+            each[member] = found.log_p
+    density = next(iter(trained.values())).likelihood
+    if isinstance(density, Binomial | DiscretisedLogistic):
         train = dataset.prepare(dataset.train, rng=rng.child("train"))
-        mean, error = mean_and_error(factorised_baseline(train, x, dataset.likelihood))
-        scores["pixels"] = {"log_p": mean, "log_p_error": error}
-    return {"data": dataset.name, "rows": len(x), "samples": samples, "scores": scores}
+        each["pixels"] = factorised_baseline(train, x, density)
+        scores["pixels"] = _likelihoods(each["pixels"], density, dataset)
+    return {"data": dataset.name, "rows": len(x), "samples": samples, "scores": scores, "each": each}
 
 
 def table(run: Run, measured: dict[str, Any]) -> str:
     """The scores as text."""
     from tabulate import tabulate
 
-    rows = [[*_label(run, m), *_cells(score)] for m, score in measured["scores"].items()]
-    columns = tabulate(rows, _HEADERS, disable_numparse=True, stralign="right")
+    scores = measured["scores"]
+    grey = any("bits_per_dimension" in score for score in scores.values())
+    rows = [[*_label(run, m), *_cells(score, grey=grey)] for m, score in scores.items()]
+    headers = [h for h in _HEADERS if grey or h != _BITS]
+    columns = tabulate(rows, headers, disable_numparse=True, stralign="right")
     title = f"{measured['data']}: {measured['rows']} test rows, nats per row"
-    return f"{title}\n\n{columns}\n\n{_footnote(run, measured['samples'])}"
+    spread = [[*_label(run, m), *_spread(score["tails"])] for m, score in scores.items() if "tails" in score]
+    below = tabulate(spread, _SPREAD, disable_numparse=True, stralign="right") + "\n\n" if spread else ""
+    return f"{title}\n\n{columns}\n\n{below}{_footnote(run, measured['samples'])}"
 
 
 def save(folder: Path, run: Run, measured: dict[str, Any]) -> str:
     """Write the scores into the run folder, as JSON and as the table, which is returned."""
     text = table(run, measured)
-    write_atomic(folder / METRICS, (json.dumps(measured, indent=2) + "\n").encode())
+    plain = {name: value for name, value in measured.items() if name != "each"}
+    write_atomic(folder / METRICS, (json.dumps(plain, indent=2) + "\n").encode())
+    for member, log_p in measured["each"].items():
+        if member in run.members:
+            file = io.BytesIO()
+            np.save(file, log_p)
+            write_atomic(folder / member / ROWS, file.getvalue())
     write_atomic(folder / "table.txt", (text + "\n").encode())
     return text
 
 
-def read(folder: Path) -> dict[str, dict[str, float]]:
+def read(folder: Path) -> dict[str, dict[str, Any]]:
     """The scores in a run folder by model.
 
     Raises
@@ -67,19 +105,32 @@ def read(folder: Path) -> dict[str, dict[str, float]]:
         raise CheckpointError(msg) from failure
 
 
-def caption(score: dict[str, float]) -> str:
+def read_rows(folder: Path, run: Run) -> dict[str, np.ndarray]:
+    """The log-likelihoods of the test rows in a run folder, by the names of the models that have them."""
+    paths = {NAMES[m]: folder / m / ROWS for m in run.members}
+    return {name: np.load(path) for name, path in paths.items() if path.is_file()}
+
+
+def caption(score: dict[str, Any]) -> str:
     """The two numbers that go below a picture."""
     knn = f", kNN {score['knn']:.3f}" if "knn" in score else ""
     return f"log p(x) = {score['log_p']:.2f} +- {score['log_p_error']:.2f} nats{knn}"
 
 
-def _score(model: Any, x: np.ndarray, dataset: Dataset, samples: int, rng: Any) -> dict[str, float]:
+def _likelihoods(log_p: np.ndarray, density: Any, dataset: Dataset) -> dict[str, Any]:
+    mean, error = mean_and_error(log_p)
+    score: dict[str, Any] = {"log_p": mean, "log_p_error": error, "tails": asdict(tails(log_p))}
+    if isinstance(density, DiscretisedLogistic):
+        bits, bits_error = (bits_per_dimension(v, dataset.n_features) for v in (mean, -error))
+        score |= {"bits_per_dimension": bits, "bits_per_dimension_error": bits_error}
+    return score
+
+
+def _score(model: Any, x: np.ndarray, dataset: Dataset, rng: Any) -> dict[str, float]:
     totals = bound(model, model.theta, x, rng=rng.child("noise"), rows=_ROWS)
     score = {"reconstruction": -totals["reconstruction"]}
     if "kl" in totals:
-        found = log_likelihood(model, model.theta, x, samples=samples, rng=rng)
-        score |= {"elbo": -totals["loss"], "kl": totals["kl"], "log_p": found.mean, "log_p_error": found.standard_error}
-        score |= {"effective_samples": found.effective_samples_mean}
+        score |= {"elbo": -totals["loss"], "kl": totals["kl"]}
     if dataset.train_labels is not None:
         score["knn"] = _knn(model, x, dataset, rng)
     return score
@@ -101,12 +152,19 @@ def _label(run: Run, member: str) -> tuple[str, str]:
     return name, latent if "," in latent or "*" in latent else f"{_SPACES[latent[0]]}^{latent[1:]}"
 
 
-def _cells(score: dict[str, float]) -> list[str]:
+def _spread(found: dict[str, Any]) -> list[str]:
+    by = dict(zip(LEVELS, found["quantiles"], strict=True))
+    numbers = [f"{v:.2f}" for v in (found["sd"], found["skewness"], by[0.01], by[0.05], by[0.5])]
+    return [*numbers, f"{100 * found['share_below']:.1f} %"]
+
+
+def _cells(score: dict[str, Any], *, grey: bool) -> list[str]:
     def number(name: str, digits: int = 2) -> str:
         return f"{score[name]:.{digits}f}" if name in score else ""
 
     log_p = f"{score['log_p']:.2f} +- {score['log_p_error']:.2f}" if "log_p" in score else ""
-    return [number("elbo"), number("reconstruction"), number("kl"), log_p, number("knn", 3)]
+    bits = [number("bits_per_dimension", 3)] if grey else []
+    return [number("elbo"), number("reconstruction"), number("kl"), log_p, *bits, number("knn", 3)]
 
 
 def _footnote(run: Run, samples: int) -> str:

@@ -38,6 +38,7 @@ class Run:
     model: str
     data: str = "digits"
     latent: str = "s2"
+    likelihood: str | None = None
     hidden: tuple[int, ...] = (256, 128)
     kappa_shift: float = 0.0
     family: str = "vmf"
@@ -82,7 +83,7 @@ class Run:
         shape: dict[str, Any] = {
             "latent": self.members[member],
             "hidden": self.hidden,
-            "likelihood": dataset.likelihood,
+            "likelihood": self.likelihood or dataset.likelihood,
         }
         if member == "ae":
             return models.autoencoder(dataset.n_features, **shape)

@@ -7,6 +7,7 @@ from geomlat.data.dataset import Dataset
 from geomlat.data.densities import Arcs, Checkerboard, Circles, Pinwheel
 from geomlat.data.digits import digits
 from geomlat.data.earth import Points, earth
+from geomlat.data.faces import freyfaces, lfw
 from geomlat.data.mnist import mnist, mnist_static
 from geomlat.data.proteins import protein_torsions
 from geomlat.data.sets import SETS, load
@@ -27,6 +28,8 @@ __all__ = [
     "circle",
     "digits",
     "earth",
+    "freyfaces",
+    "lfw",
     "load",
     "mammals",
     "mnist",

@@ -41,6 +41,8 @@ class Dataset:
         ``i`` of the stream, so that ``rng=stream.at(k)`` prepares rows ``k, k + 1, ...`` whatever the batch split.
     image_shape
         ``(height, width)`` of a row, or None.
+    ink
+        Whether high values are ink on paper, or light as in a photograph.
     angles
         The circle toy's true angles of the three splits, in radians.
     """
@@ -56,6 +58,7 @@ class Dataset:
     note: str
     prepare: Callable[..., Any] = as_float
     image_shape: tuple[int, int] | None = None
+    ink: bool = True
     angles: tuple[ndarray, ndarray, ndarray] | None = None
 
     @property

@@ -8,6 +8,7 @@ from typing import Any
 
 from geomlat.data.digits import digits
 from geomlat.data.earth import earth
+from geomlat.data.faces import freyfaces, lfw
 from geomlat.data.mnist import mnist, mnist_static
 from geomlat.data.proteins import protein_torsions
 from geomlat.data.toys import circle
@@ -20,6 +21,10 @@ SETS: dict[str, tuple[Callable[[], Any], str]] = {
     "mnist-thresholded": (partial(mnist, "thresholded"), "the same, pixels 1 above grey level 127"),
     "mnist-grey": (partial(mnist, "grey"), "the same, grey levels in [0, 1]"),
     "mnist-static": (mnist_static, "the same, binarised once by Larochelle; no labels"),
+    "freyfaces": (freyfaces, "Frey faces, 28 x 20, grey levels 0..255; a random split of a video, which leaks"),
+    "freyfaces-contiguous": (partial(freyfaces, "contiguous"), "the same, split in the order of the video"),
+    "lfw": (lfw, "Labeled Faces in the Wild, the 7 people with 70 pictures or more, 50 x 37, grey levels 0..255"),
+    "lfw-grey": (partial(lfw, "shares"), "the same, shares in [0, 1] for a cross-entropy"),
     "circle": (circle, "toy: three clusters on a circle, bent into R^100; needs no network"),
     "earthquake": (partial(earth, "earthquake"), "6120 earthquakes as points on the sphere"),
     "flood": (partial(earth, "flood"), "4875 floods as points on the sphere"),

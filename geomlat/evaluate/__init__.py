@@ -11,12 +11,15 @@ from geomlat.evaluate.clusters import ClusterScores, cluster_scores, k_medoids
 from geomlat.evaluate.likelihood import LogLikelihood, log_likelihood
 from geomlat.evaluate.neighbours import knn_accuracy, knn_predict, label_subsets, subset_accuracies
 from geomlat.evaluate.rate import RateDistortion, active_units, mean_and_error, rate_distortion
+from geomlat.evaluate.tails import Tails, bits_per_dimension, tails
 
 __all__ = [
     "ClusterScores",
     "LogLikelihood",
     "RateDistortion",
+    "Tails",
     "active_units",
+    "bits_per_dimension",
     "bound",
     "cluster_scores",
     "factorised_baseline",
@@ -28,4 +31,5 @@ __all__ = [
     "mean_and_error",
     "rate_distortion",
     "subset_accuracies",
+    "tails",
 ]

@@ -20,8 +20,12 @@ def factorised_baseline(train: Any, test: Any, likelihood: Any = "bernoulli") ->
     train, test
         ``(n, pixels)`` counts ``0..T``; grey levels in [0, 1] at ``T = 1`` give a cross-entropy and no density.
     likelihood
-        ``"bernoulli"``, ``"binomial:16"`` (16 trials: scikit-learn's digits), or an object with ``trials``.
+        ``"bernoulli"``, ``"binomial:16"`` (16 trials: scikit-learn's digits), or an object with ``trials``. An object
+        with ``levels`` and ``unit``, the highest level, has a histogram for each pixel instead:
+        ``f_jk = (count_jk + 1/2) / (n + levels/2)`` (Krichevsky and Trofimov 1981).
     """
+    if hasattr(likelihood, "levels"):
+        return _histograms(train, test, likelihood.levels, likelihood.unit)
     total = _trials(likelihood)
     train, test = _pixels(train, total, "train"), _pixels(test, total, "test")
     if train.shape[1] != test.shape[1]:
@@ -37,6 +41,16 @@ def factorised_baseline(train: Any, test: Any, likelihood: Any = "bernoulli") ->
     return log_p
 
 
+def _histograms(train: Any, test: Any, levels: int, top: float) -> np.ndarray:
+    scale = (levels - 1) / top
+    train, test = (np.rint(scale * _pixels(x, top, n)).astype(np.int64) for x, n in ((train, "train"), (test, "test")))
+    log_p = np.zeros(len(test))
+    for seen, asked in zip(train.T, test.T, strict=True):
+        f = (np.bincount(seen, minlength=levels) + 0.5) / (len(seen) + 0.5 * levels)
+        log_p += np.log(f)[asked]
+    return log_p
+
+
 def _trials(likelihood: Any) -> int:
     name, _, number = likelihood.partition(":") if isinstance(likelihood, str) else ("", "", "")
     if name == "bernoulli" and not number:
@@ -48,12 +62,12 @@ def _trials(likelihood: Any) -> int:
     return int(trials)
 
 
-def _pixels(pixels: Any, total: int, name: str) -> np.ndarray:
+def _pixels(pixels: Any, total: float, name: str) -> np.ndarray:
     x = to_host(pixels)
     if x.ndim != 2 or not x.size:
         msg = f"{name} must have shape (n, pixels) and not be empty, got {x.shape}"
         raise ValueError(msg)
     if not (x.min() >= 0 and x.max() <= total):
-        msg = f"{name} must lie in [0, {total}], got values from {x.min()} to {x.max()}"
+        msg = f"{name} must lie in [0, {total:g}], got values from {x.min()} to {x.max()}"
         raise ValueError(msg)
     return x

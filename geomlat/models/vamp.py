@@ -130,12 +130,16 @@ class VampPrior(Layer):
         chosen = stream(rng).generator().choice(len(x), self.n_components, replace=len(x) < self.n_components)
         p.of(self)[0][...] = x[chosen] / self.posterior.unit
 
+    def pseudo_inputs(self, p: Params) -> Array:
+        """The pseudo-inputs ``(K, n_features)`` in the units of the data, as the posterior sees them."""
+        raw = p.of(self)[0]
+        return (namespace(raw).clip(raw, 0.0, 1.0) if self.clipped else raw) * self.posterior.unit
+
     def vjp(self, p: Params) -> tuple[AggregatePosterior, Callable[[Any, Params], None]]:
         """The mixture, and ``pull(dr, g)``."""
         raw, *logits = p.of(self)
         xp, unit = namespace(raw), self.posterior.unit
-        u = xp.clip(raw, 0.0, 1.0) if self.clipped else raw
-        q, pull_posterior = self.posterior.vjp(p, u * unit)
+        q, pull_posterior = self.posterior.vjp(p, self.pseudo_inputs(p))
         scores = logits[0] if logits else xp.zeros(self.n_components, dtype=raw.dtype)
         top = xp.max(scores)
         log_weights = scores - top - xp.log(xp.sum(xp.exp(scores - top)))

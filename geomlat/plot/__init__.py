@@ -10,6 +10,7 @@ from geomlat.plot.curves import training_curves
 from geomlat.plot.density import density_globes, density_maps, density_rose
 from geomlat.plot.distribution import von_mises_fisher
 from geomlat.plot.geometry import exponential_map, geometry, parallel_transport
+from geomlat.plot.histogram import likelihood_histogram
 from geomlat.plot.images import decoded, reconstructions, sample_grid
 from geomlat.plot.latent_space import latent, latent_globe
 from geomlat.plot.picture import Picture
@@ -33,6 +34,7 @@ __all__ = [
     "hammer_inverse",
     "latent",
     "latent_globe",
+    "likelihood_histogram",
     "parallel_transport",
     "reconstructions",
     "sample_grid",

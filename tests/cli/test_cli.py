@@ -15,7 +15,7 @@ import pytest
 
 import geomlat
 from geomlat.cli import commands, main
-from geomlat.data import SETS
+from geomlat.data import SETS, Dataset
 from geomlat.train import load_checkpoint
 
 ENV = {**os.environ, "PYTHONPATH": str(Path(geomlat.__file__).parents[1])}
@@ -227,6 +227,36 @@ def test_every_geometry_trains_and_is_read_again(options: tuple[str, ...], capsy
     again = capsys.readouterr().out
     row = next(line for line in table.splitlines() if "VAE" in line and "+-" in line)
     assert row in again
+
+
+def test_grey_levels_have_bits_and_a_histogram(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = np.random.default_rng(0).integers(0, 256, (60, 12)).astype(np.uint8)
+    faces = Dataset("faces", x[:40], x[40:50], x[50:], None, None, None, "logistic", "", image_shape=(4, 3), ink=False)
+    monkeypatch.setattr(commands, "load", lambda name: faces)
+    options = ["--data", "freyfaces", "--hidden", "8", "--epochs", "2", "--warmup", "0", "--samples", "2"]
+    assert main(["train", "vae", "--prior", "vamp:3", *options, "--out", "run"]) == 0
+    table = capsys.readouterr().out
+    scores = json.loads(Path("run/metrics.json").read_text())["scores"]
+    vae, pixels = scores["vae"], scores["pixels"]
+    assert vae["bits_per_dimension"] == pytest.approx(-vae["log_p"] / (12 * np.log(2)))
+    assert 0 < vae["bits_per_dimension_error"] < 1
+    assert pixels["bits_per_dimension"] == pytest.approx(8, abs=0.5)
+    assert "bits/dim" in table
+    assert f"{vae['bits_per_dimension']:.3f}" in table
+    assert f"{vae['tails']['skewness']:.2f}" in table
+    rows = np.load("run/vae/log_likelihood.npy")
+    assert rows.mean() == pytest.approx(vae["log_p"])
+    assert vae["tails"]["share_below"] == (rows < rows.mean() - 2 * rows.std()).mean()
+    assert {"likelihood.png", "training.png"} <= {p.name for p in Path("run").iterdir()}
+    assert Path("run/vae/pseudo-inputs.png").is_file()
+    assert main(["train", "vae", "--likelihood", "binomial:255", *options, "--out", "other"]) == 0
+    scores = json.loads(Path("other/metrics.json").read_text())["scores"]
+    assert set(scores) == {"vae", "pixels"}
+    assert "bits_per_dimension" not in scores["vae"]
+    assert "bits/dim" not in capsys.readouterr().out
+    assert "unknown likelihood 'poisson'" in complaint(capsys, "train", "vae", "--likelihood", "poisson", *options)
 
 
 @pytest.mark.parametrize("rate", ["1e5", "1e30"])

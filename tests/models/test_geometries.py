@@ -161,6 +161,12 @@ def test_pseudo_inputs_from_data():
     model.prior.initialise(model.view(theta), x, rng=1)
     pseudo = model.view(theta).of(model.prior)[0]
     assert all((row == x).all(-1).any() for row in pseudo)
+    grey = vae(6, hidden=(5,), likelihood="logistic", prior="vamp:4")
+    theta = grey.init(rng=0)
+    grey.prior.initialise(grey.view(theta), 255.0 * x, rng=1)
+    np.testing.assert_allclose(grey.prior.pseudo_inputs(grey.view(theta)), 255.0 * pseudo, rtol=1e-15)
+    grey.view(theta).of(grey.prior)[0][...] = [[-1.0], [0.5], [2.0], [1.0]]
+    np.testing.assert_array_equal(grey.prior.pseudo_inputs(grey.view(theta))[:, 0], [0.0, 127.5, 255.0, 255.0])
 
 
 def test_learned_weights_are_gradchecked():
