@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from geomlat.flows.autoregressive import Autoregressive
-from geomlat.flows.circular import CircularSpline, Moebius
+from geomlat.flows.circular import CircularSpline, Moebius, circular_flow
 from geomlat.flows.coupling import AdditiveCoupling, AffineCoupling, Coupling
 from geomlat.flows.dequantized import DequantizedDensity
 from geomlat.flows.flow import Flow, coupling_flow
@@ -11,6 +11,7 @@ from geomlat.flows.linear import ActNorm, InvertibleLinear, Permutation
 from geomlat.flows.spline import RationalQuadratic, SplineCoupling
 from geomlat.flows.tangent import TangentFlow
 from geomlat.flows.transform import Chain, Inverse, Transform
+from geomlat.flows.wrapped import WrappedDensity
 
 __all__ = [
     "ActNorm",
@@ -30,5 +31,7 @@ __all__ = [
     "SplineCoupling",
     "TangentFlow",
     "Transform",
+    "WrappedDensity",
+    "circular_flow",
     "coupling_flow",
 ]

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+
 from geomlat.backends import namespace
+from geomlat.distributions import VonMises
 from geomlat.flows.coupling import Coupling
 from geomlat.flows.elementwise import ElementMap
+from geomlat.flows.flow import Flow
 from geomlat.flows.moebius import MoebiusMixture
 from geomlat.flows.spline import RationalQuadratic
 
@@ -86,3 +91,30 @@ class Moebius(Coupling):
     def map(self) -> Rotated:
         """The mixture and the turn."""
         return Rotated(MoebiusMixture(self.centres))
+
+
+_KINDS: dict[str, type[Coupling]] = {"spline": CircularSpline, "moebius": Moebius}
+
+
+def circular_flow(
+    dim: int, blocks: int = 4, hidden: Sequence[int] = (32,), *, kind: str = "spline", base: Any = None, **options: Any
+) -> Flow:
+    """A flow on the torus of ``dim`` angles: a first block moves each alone, the others keep either half in turn.
+
+    The density has no seam. ``base`` is any law of angles, by default the uniform one, which is also what the flow
+    starts as; ``options`` go to the couplings. With two angles, two blocks are the autoregressive flow of Rezende,
+    Papamakarios, Racaniere et al. (2020), section 2.2.
+
+    Raises
+    ------
+    ValueError
+        For an unknown kind, no angle or no block.
+    """
+    if kind not in _KINDS or dim < 1 or blocks < 1:
+        msg = f"a circular flow is of kind spline or moebius, with dim and blocks >= 1; got {kind!r}, {dim}, {blocks}"
+        raise ValueError(msg)
+    first, second = tuple(range(dim // 2)), tuple(range(dim // 2, dim))
+    kept = [() if k == 0 or dim == 1 else (second, first)[k % 2] for k in range(blocks)]
+    couplings = [_KINDS[kind](dim=dim, hidden=hidden, keep=keep, **options) for keep in kept]
+    zeros = np.zeros(dim, np.float32)
+    return Flow(tuple(couplings), VonMises(zeros, zeros) if base is None else base)

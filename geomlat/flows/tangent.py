@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy as np
 from geomlat.backends import namespace
 from geomlat.flows.flow import Flow, coupling_flow
 from geomlat.grad import Params
-from geomlat.manifolds import Manifold, Sphere
+from geomlat.manifolds import Manifold, Sphere, Torus
 from geomlat.nn.initialisers import zeros
 from geomlat.nn.layer import Initialiser
 from geomlat.random import stream, uniform
@@ -33,14 +34,15 @@ class TangentFlow(Trainable):
     Parameters
     ----------
     manifold
-        With one ambient axis, and injectivity radius pi (spheres) or without bound (hyperbolic and flat space).
+        With one ambient axis: a sphere, a torus, or without bound on the injectivity radius (hyperbolic, flat space).
     base
         One point ``(ambient,)`` or an atlas ``(charts, ambient)``.
     blocks, hidden, kind, activation
         Of each flow, as in `geomlat.flows.coupling_flow`.
     windings
-        Geodesics counted on a sphere beyond the shortest one, in either direction; 0 counts only points nearer than
-        the cut locus, so that what a flow puts beyond it is lost and the density integrates to less than 1.
+        Geodesics counted on a sphere beyond the shortest one, in either direction, or turns of each angle of a torus;
+        0 counts only points nearer than the cut locus, so that what a flow puts beyond it is lost and the density
+        integrates to less than 1.
 
     Raises
     ------
@@ -88,41 +90,51 @@ class TangentFlow(Trainable):
         logits = p.of(self)[0]
         log_weights = logits - xp.max(logits)
         log_weights = log_weights - xp.log(xp.sum(xp.exp(log_weights)))
-        terms, pulls, charts = [], [], []
+        terms, pulls = [], []
         for k, flow in enumerate(self.flows):
-            for c, volume in self._preimages(xp, y, k):
-                l, pull_flow = flow.log_density_vjp(p, c)
-                terms.append(l - volume + log_weights[k])
-                pulls.append(pull_flow)
-                charts.append(k)
-        joint = xp.stack(terms, axis=-1)
-        top = xp.max(joint, axis=-1, keepdims=True)
+            c, volume = self._preimages(xp, y, k)
+            l, pull_flow = flow.log_density_vjp(p, xp.reshape(c, (-1, self.manifold.dim)))
+            terms.append(xp.reshape(l, volume.shape) - volume + log_weights[k])
+            pulls.append(pull_flow)
+        joint = xp.concat(terms, axis=0)
+        top = xp.max(joint, axis=0)
         share = xp.exp(joint - top)
-        total = xp.sum(share, axis=-1, keepdims=True)
+        total = xp.sum(share, axis=0)
 
         def pull(dl: Array, g: Params) -> None:
-            djoint = dl[:, None] * share / total
+            djoint = dl * share / total
             dlogits = g.of(self)[0]
             dlogits -= xp.exp(log_weights) * xp.sum(dl)
-            for j, (k, pull_flow) in enumerate(zip(charts, pulls, strict=True)):
-                dlogits[k] += xp.sum(djoint[:, j])
-                pull_flow(djoint[:, j], g)
+            each = joint.shape[0] // len(self.flows)
+            for k, pull_flow in enumerate(pulls):
+                part = djoint[k * each : (k + 1) * each]
+                dlogits[k] += xp.sum(part)
+                pull_flow(xp.reshape(part, (-1,)), g)
 
-        return (top + xp.log(total))[:, 0], pull
+        return top + xp.log(total), pull
 
-    def _preimages(self, xp: Any, y: Array, k: int) -> list[tuple[Array, Array]]:
-        """The coordinates of the tangents at base k that reach y, with the log-volume of the exponential map there."""
+    def _preimages(self, xp: Any, y: Array, k: int) -> tuple[Array, Array]:
+        """The tangents at base k that reach y, in coordinates, and the log-volumes of the exponential map there.
+
+        Shapes ``(tangents, rows, dim)`` and ``(tangents, rows)``.
+        """
         base = xp.asarray(self.base[k], dtype=y.dtype)
         u = self.manifold.log(base, y)
         c, volume = self.manifold.to_coordinates(base, u), self.manifold.logdet_exp(base, u)
-        found = [(c, volume)]
+        if isinstance(self.manifold, Torus):
+            turns = xp.asarray(self._turns(), dtype=c.dtype)[:, None, :]
+            return c + turns, volume + xp.zeros_like(turns[..., 0])
         if not isinstance(self.manifold, Sphere):
-            return found
+            return c[None], volume[None]
         r = xp.maximum(self.manifold.norm(base, u), xp.full_like(volume, 1e-30))
-        for turn in [t for j in range(1, self.windings + 1) for t in (-j, j)]:
-            ratio = (r + 2.0 * math.pi * turn) / r
-            found.append((ratio[:, None] * c, volume - (self.manifold.dim - 1) * xp.log(xp.abs(ratio))))
-        return found
+        ratio = (r + xp.asarray(self._turns(), dtype=c.dtype)) / r
+        return ratio[..., None] * c, volume - (self.manifold.dim - 1) * xp.log(xp.abs(ratio))
+
+    def _turns(self) -> np.ndarray:
+        """What is added to a tangent: to its length on a sphere, ``(tangents, 1)``, to its angles on a torus."""
+        counts = range(-self.windings, self.windings + 1)
+        repeat = self.manifold.dim if isinstance(self.manifold, Torus) else 1
+        return 2.0 * math.pi * np.array(list(product(counts, repeat=repeat)))
 
     def loss_vjp(
         self, theta: Array, y: Array, noise: Any, *, beta: float = 1.0
