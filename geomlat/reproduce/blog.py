@@ -1,7 +1,7 @@
 """The evidence bound on MNIST in flat, round and hyperbolic space, as a post on constant-curvature autoencoders has it.
 
-The post states neither its training nor its binarisation, calls nats bits, and prints for hyperbolic space a number that
-is no bound: its divergence is that of the Gaussians before they are wrapped, short by about
+The post states neither its training nor its binarisation, calls nats bits, and prints for hyperbolic space a number
+that is no bound: its divergence is that of the Gaussians before they are wrapped, short by about
 ``(n - 1) log(sinh D / D)`` at distance D from the origin. Both are measured here, of the same models.
 """
 
@@ -62,7 +62,7 @@ def unwrapped_kl(q: Any) -> Any:
 def _experiment(trained: Experiment, d: int, which: int, *, formula: bool = False) -> Experiment:
     def budget(name: str) -> Budget:
         of = trained.budgets[name]
-        settings = {"model": trained.name, **{k: of.settings[k] for k in ("data", "test_rows")}, "of": of.settings}
+        settings = {"model": trained.name, **{k: of.settings[k] for k in ("data", "test_rows")}}
         return Budget({**settings, "of": dict(of.settings)}, of.runs, minutes=0.02)
 
     value = PUBLISHED[d][which]

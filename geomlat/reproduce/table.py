@@ -10,6 +10,9 @@ from geomlat.reproduce.experiment import Experiment
 
 FAMILIES = (
     "vae",
+    "neighbours",
+    "blog",
+    "vamp",
     "embedding",
 )
 

@@ -63,15 +63,18 @@ class Task:
         """`geomlat.train.fit` in the subfolder ``part``, continued where an earlier attempt left it.
 
         The model gets its fitted vector and is returned. ``share`` is the share of the run's work that the training
-        is, for the estimate of the time left.
+        is, for the estimate of the time left. A first vector ``theta=`` counts in the first attempt only.
         """
         directory = self.folder / part
+        resume = (directory / CHECKPOINT).is_file()
+        if resume:
+            settings.pop("theta", None)
         fitted = train.fit(
             model,
             x,
             rng=self.seed,
             directory=directory,
-            resume=(directory / CHECKPOINT).is_file(),
+            resume=resume,
             progress=False,
             callbacks=(_Progress(self, share),),
             **settings,

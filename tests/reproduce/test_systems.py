@@ -1,0 +1,86 @@
+"""What single systems measure: paired gaps, the post's formula, neighbours, pseudo-inputs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from geomlat import models
+from geomlat.data import load
+from geomlat.distributions import WrappedNormal
+from geomlat.manifolds import Hyperboloid
+from geomlat.reproduce import Task, blog, neighbours, paired, vae
+from geomlat.reproduce.running import Job, execute
+from geomlat.reproduce.table import experiments
+
+
+def test_a_gap_is_paired_over_rows(tmp_path: Path) -> None:
+    def folder(name: str, rows: list[float]) -> None:
+        (tmp_path / "smoke" / name / "seed-0").mkdir(parents=True)
+        paired.keep_rows(Task(name, {}, 0, tmp_path / "smoke" / name / "seed-0"), np.array(rows, np.float32))
+
+    e = experiments()["svae-minus-nvae-d2"]
+    folder("svae-mnist-d2", [5.0, 10.0, 30.0])
+    folder("nvae-mnist-d2", [4.0, 8.0, 27.0])
+    # The differences are 1, 2, 3.
+    assert execute(Job(e, "smoke", 0, tmp_path))["values"] == {"gap": 2.0, "gap_error": pytest.approx(3**-0.5)}
+    folder("svae-mnist-d5", [1.0])
+    folder("nvae-mnist-d5", [1.0, 2.0])
+    with pytest.raises(ValueError, match="must be the same rows"):
+        execute(Job(experiments()["svae-minus-nvae-d5"], "smoke", 0, tmp_path))
+    assert e.gates[0].at_least == 2.0
+    assert experiments()["vamp-minus-vae-static-d40"].gates[0].errors == 3.0
+
+
+@pytest.mark.parametrize(
+    ("n", "distance", "scale", "value"),
+    [(2, 0.0, 0.3, 1.49795), (2, 2.0, 0.3, 3.49795), (10, 4.0, 0.5, 11.18147), (50, 2.0, 1.0, 2.0)],
+)
+def test_the_formula_of_the_post(n: int, distance: float, scale: float, value: float) -> None:
+    # Values of an independent computation, to the digits it was noted with.
+    manifold = Hyperboloid(n)
+    origin = manifold.origin((3,))
+    step = manifold.from_coordinates(origin, np.tile(np.eye(n)[-1] * distance, (3, 1)))
+    q = WrappedNormal(manifold, manifold.exp(origin, step), np.full((1,), scale))
+    np.testing.assert_allclose(blog.unwrapped_kl(q), value, atol=1e-5)
+
+
+def test_models_of_one_seed_see_the_same_binarised_rows() -> None:
+    data = load("digits")
+    tasks = [Task(name, {"test_rows": 20}, 3, Path()) for name in ("a", "b")]
+    first, second = (vae.held_out(task, data) for task in tasks)
+    np.testing.assert_array_equal(first, second)
+    assert 20 <= len(first) < 40
+
+
+def test_pseudo_inputs_start_at_training_rows(tmp_path: Path) -> None:
+    data = load("digits")
+    model = models.vae(data.n_features, latent="e2", hidden=(8,), likelihood=data.likelihood, prior="vamp:5")
+    theta = vae.start(Task("vamp", {}, 0, tmp_path), model, data, data.train)
+    rows = data.train.astype(np.float32)
+    started = model.prior.pseudo_inputs(model.view(theta))
+    assert all((rows == u).all(axis=1).any() for u in started)
+    other = vae.start(Task("vamp", {}, 1, tmp_path), model, data, data.train)
+    assert not np.array_equal(other, theta)
+
+
+def test_neighbours_of_a_trained_model(tmp_path: Path) -> None:
+    trained = Job(experiments()["nvae-mnist-d5"], "smoke", 0, tmp_path)
+    assert execute(trained)["values"]["epochs"] == 1
+    job = Job(experiments()["knn-nvae-d5-100"], "smoke", 0, tmp_path)
+    found = execute(job)["values"]
+    kept = paired.kept_rows(job.folder)
+    assert len(kept) == 2
+    assert found["accuracy"] == pytest.approx(kept.mean())
+    assert 10.0 < found["accuracy"] < 100.0
+    assert neighbours.PUBLISHED["svae"][5][0] == 87.5
+    rows = paired.kept_rows(trained.folder)
+    scores = json.loads((trained.folder / "scores.json").read_text())
+    assert scores["log_p"] == pytest.approx(rows.mean())
+    assert scores["elbo"] == pytest.approx(scores["reconstruction"] - scores["kl"])
+    bound = execute(Job(experiments()["blog-e-d5"], "smoke", 0, tmp_path))["values"]
+    assert bound["elbo"] == scores["elbo"]
+    assert bound["elbo_error"] > 0.0
