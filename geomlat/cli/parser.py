@@ -46,6 +46,7 @@ downloaded into the cache; every file is checked against its SHA-256. Below GEOM
   lfw/lfw70_deepfunneled_50x37.npz (images_rgbsum, target); else scikit-learn downloads the pictures into its cache
   earth/earth_latlon_deg.npz (earthquake, flood, fire, volcano: rows of latitude and longitude)
   protein_torus/top8000_phi_psi_chi.npz (cys_deg, cys_res and so on: phi and psi in degrees, names of residues)
+  qm9/qm9_geometry.npz (index, n_atoms of each molecule; atomic_number, xyz_angstrom of all atoms in turn)
   directional/r_circular_datasets.npz (wind: radians)
   wordnet/wn30_mammal_closure.csv
 """

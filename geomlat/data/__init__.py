@@ -6,10 +6,12 @@ from geomlat.data.binarise import binarise, scale, threshold
 from geomlat.data.dataset import Dataset
 from geomlat.data.densities import Arcs, Checkerboard, Circles, Pinwheel
 from geomlat.data.digits import digits
+from geomlat.data.dihedrals import molecule_dihedrals
 from geomlat.data.earth import Points, earth
 from geomlat.data.faces import freyfaces, lfw
 from geomlat.data.mnist import mnist, mnist_static
 from geomlat.data.proteins import protein_torsions
+from geomlat.data.qm9 import qm9_dihedrals
 from geomlat.data.sets import SETS, load
 from geomlat.data.toys import circle
 from geomlat.data.wind import wind
@@ -34,7 +36,9 @@ __all__ = [
     "mammals",
     "mnist",
     "mnist_static",
+    "molecule_dihedrals",
     "protein_torsions",
+    "qm9_dihedrals",
     "scale",
     "threshold",
     "wind",

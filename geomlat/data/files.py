@@ -98,9 +98,7 @@ def fetch(source: Source, *, cache: Path | None = None, progress: bool | None = 
     local = Path(folder, source.local) if folder else None
     if local is not None and local.is_file():
         return _from_folder(source, local)
-    import pooch
-
-    cached = (Path(pooch.os_cache("geomlat")) if cache is None else cache) / source.name
+    cached = (cache_folder() if cache is None else cache) / source.name
     try:
         return source.verified(cached.read_bytes())
     except (OSError, ValueError) as failure:
@@ -112,7 +110,7 @@ def fetch(source: Source, *, cache: Path | None = None, progress: bool | None = 
         except (OSError, ValueError, EOFError, zlib.error) as failure:
             tried.append(f"{url}: {_reason(failure)}")
         else:
-            _write(cached, content)
+            write_whole(cached, content)
             return content
     advice = "Connect to the network once, or set" if source.urls else "It is not for download; set"
     msg = (
@@ -120,6 +118,22 @@ def fetch(source: Source, *, cache: Path | None = None, progress: bool | None = 
         f"holds {source.local}"
     )
     raise OSError(msg)
+
+
+def cache_folder() -> Path:
+    """Where files are kept: ``pooch.os_cache("geomlat")``, which follows XDG_CACHE_HOME on Linux."""
+    import pooch
+
+    return Path(pooch.os_cache("geomlat"))
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file below the cache; it appears whole or not at all."""
+    _make(path.parent)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".download-") as scratch:
+        whole = Path(scratch, "file")
+        whole.write_bytes(content)
+        whole.replace(path)
 
 
 def _from_folder(source: Source, path: Path) -> bytes:
@@ -146,13 +160,6 @@ def _make(folder: Path) -> None:
     except OSError as failure:
         msg = f"cannot keep data files in {folder}: {failure.strerror}"
         raise OSError(msg) from failure
-
-
-def _write(path: Path, content: bytes) -> None:
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".download-") as scratch:
-        whole = Path(scratch, "file")
-        whole.write_bytes(content)
-        whole.replace(path)
 
 
 def _reason(failure: Exception) -> str:

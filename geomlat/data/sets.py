@@ -11,6 +11,7 @@ from geomlat.data.earth import earth
 from geomlat.data.faces import freyfaces, lfw
 from geomlat.data.mnist import mnist, mnist_static
 from geomlat.data.proteins import protein_torsions
+from geomlat.data.qm9 import qm9_dihedrals
 from geomlat.data.toys import circle
 from geomlat.data.wind import wind
 from geomlat.data.wordnet import mammals
@@ -35,6 +36,7 @@ SETS: dict[str, tuple[Callable[[], Any], str]] = {
         "155781 residues of proteins, phi and psi as points on the torus",
     ),
     "wind": (wind, "310 wind directions as points on the circle; not for download"),
+    "qm9-dihedrals": (qm9_dihedrals, "torsion angles of 71768 small molecules as pairs (cos, sin), padded to six"),
     "mammals": (mammals, "which of WordNet's 1180 mammals is a kind of which: 6540 pairs"),
 }
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from geomlat.models.angles import CosineLoss, VonMisesSoftplusKappa, from_angles
+from geomlat.models.angles import CosineLoss, VonMisesSoftplusKappa
 from geomlat.models.autoencoder import Autoencoder
 from geomlat.models.directional import PowerSphericalLatent, SphericalCauchyLatent, VonMisesFisherLatent
 from geomlat.models.flow_mixture import FlowMixture
@@ -61,7 +61,6 @@ __all__ = [
     "WrappedLatent",
     "autoencoder",
     "build",
-    "from_angles",
     "load",
     "rate_vjp",
     "vae",

@@ -15,6 +15,7 @@ from geomlat.backends import namespace
 from geomlat.distributions import VonMises
 from geomlat.grad import sum_to
 from geomlat.manifolds import Sphere
+from geomlat.manifolds.angles import angles_in, as_pairs, pairs_from_angles
 from geomlat.models.likelihood import Array, Likelihood, Pull
 from geomlat.nn.activations import softplus
 from geomlat.special import vmf_one_minus_ratio, vmf_phi_minus_x
@@ -125,7 +126,7 @@ class VonMisesSoftplusKappa(Angles):
 
     def sample(self, out: Array, *, rng: Any) -> Array:
         """Pairs ``(cos, sin)`` of drawn angles, one for each place."""
-        return from_angles(self.law(out).sample(rng=rng))
+        return pairs_from_angles(self.law(out).sample(rng=rng))
 
     def _raw(self, out: Array) -> Array:
         return out[..., self.directions(out).shape[-1] :]
@@ -159,25 +160,3 @@ class CosineLoss(Angles):
         """ValueError: a loss has no law."""
         msg = "the cosine loss is no likelihood, so there is no law to draw from; ask for the mean, or use 'von-mises'"
         raise ValueError(msg)
-
-
-def from_angles(angles: Array, there: Array | None = None) -> Array:
-    """Pairs side by side ``(..., 2 A)`` from angles ``(..., A)`` in radians; zeros where ``there`` is False."""
-    xp = namespace(angles)
-    pairs = xp.stack([xp.cos(angles), xp.sin(angles)], axis=-1)
-    if there is not None:
-        pairs = xp.where(there[..., None], pairs, xp.zeros_like(pairs))
-    return xp.reshape(pairs, (*angles.shape[:-1], 2 * angles.shape[-1]))
-
-
-def as_pairs(x: Array) -> Array:
-    """``(..., 2 A)`` as ``(..., A, 2)``."""
-    return namespace(x).reshape(x, (*x.shape[:-1], angles_in(x.shape[-1]), 2))
-
-
-def angles_in(n_features: int) -> int:
-    """The angles in a row of features; ValueError for an odd number of them."""
-    if n_features % 2:
-        msg = f"angles come as pairs (cos, sin) side by side, so the number of features is even; got {n_features}"
-        raise ValueError(msg)
-    return n_features // 2
