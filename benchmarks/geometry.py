@@ -76,7 +76,7 @@ def _ratio(theirs: list[float], ours: list[float]) -> float:
 def pairwise(count: int = PAIRS) -> list[Row]:
     """All distances of two sets into a kept array, beside torch's matrix product and arc cosine; memory in the note."""
     rows = []
-    spaces = [(m, dtype) for m in (Sphere(2), Sphere(63)) for dtype in (np.float64, np.float32)]
+    spaces = [(m, dtype) for m in (Sphere(2), Sphere(3), Sphere(63)) for dtype in (np.float64, np.float32)]
     for m, dtype in (*spaces, (Hyperboloid(2), np.float64)):
         case = sample(m, count, dtype)
         kept = np.empty((count, count), dtype=dtype)

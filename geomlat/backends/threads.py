@@ -94,6 +94,7 @@ def in_parts(loop: Callable[..., None], n: int, *arrays: Any) -> None:
         return
     parts = min(n, PARTS_PER_THREAD * threads)
     waiting = deque((k * n // parts, (k + 1) * n // parts) for k in range(parts))
+    held = list(arrays)  # a helper that was not needed stays in the pool's queue, but not with the arrays
 
     def work() -> None:
         before = _limit.set(1)
@@ -103,7 +104,7 @@ def in_parts(loop: Callable[..., None], n: int, *arrays: Any) -> None:
                     low, high = waiting.popleft()
                 except IndexError:
                     return
-                loop(low, high, *arrays)
+                loop(low, high, *held)
         finally:
             _limit.reset(before)
 
@@ -114,6 +115,7 @@ def in_parts(loop: Callable[..., None], n: int, *arrays: Any) -> None:
         waiting.clear()
         started = [helper for helper in helpers if not helper.cancel()]
         wait(started)
+        held.clear()
     for helper in started:
         helper.result()
 

@@ -299,13 +299,14 @@ class Manifold:
             if dd is None:
                 one = (..., slice(0, 1), *(slice(None),) * len(self.ambient_shape))
                 return self.dist_vjp(x[one], y[one])[1](None)
-            dx, rest = [], []
+            dx: list[Any] = []
+            rest: tuple[Any, ...] | None = None
             for rows, a in self._row_blocks(xp, x, y):
                 _, pull_dist = self.dist_vjp(a, xp.expand_dims(y, axis=axis - 1))
                 da, db, *fields = pull_dist(dd[..., rows, :])
                 dx.append(xp.squeeze(da, axis=axis))
-                rest.append((xp.squeeze(db, axis=axis - 1), *fields))
-            return xp.concat(dx, axis=axis), *add(*rest)
+                rest = add(rest, (xp.squeeze(db, axis=axis - 1), *fields))
+            return xp.concat(dx, axis=axis), *(rest or ())
 
         return self.pairwise_dist(x, y), pull
 

@@ -55,7 +55,7 @@ def _draws() -> None:
 def _sphere() -> None:
     from geomlat.manifolds import Sphere
 
-    for n in (2, 3):  # points of three numbers have kernels of their own
+    for n in (2, 3, 16):  # points of three numbers have kernels of their own, tables of up to 16 coordinates too
         sphere = Sphere(n)
         x, y = np.eye(n + 1)[:2], np.full((2, n + 1), (n + 1) ** -0.5)
         u = sphere.log(x, y)

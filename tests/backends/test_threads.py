@@ -5,13 +5,15 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
+from concurrent.futures import wait
 
 import numba
 import numpy as np
 import pytest
 
 from geomlat.backends import thread_limit
-from geomlat.backends.threads import in_parts, one_blas_thread, thread_count
+from geomlat.backends.threads import _pool, in_parts, one_blas_thread, thread_count
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +69,21 @@ def test_a_loop_inside_a_part_uses_its_thread():
     in_parts(lambda low, high: seen.add(thread_count()), 1000)
     assert seen == {1}
     assert thread_count() == 4
+
+
+def test_a_helper_that_never_started_holds_no_array():
+    """The pool is busy: the helpers of a loop wait in its queue until long after the loop has ended."""
+    busy = threading.Event()
+    blockers = [_pool(os.getpid()).submit(busy.wait) for _ in range(64)]
+    try:
+        a = np.zeros(1000)
+        gone = weakref.ref(a)
+        in_parts(lambda low, high, a: None, 1000, a)
+        del a
+        assert gone() is None
+    finally:
+        busy.set()
+        wait(blockers)
 
 
 def test_the_last_to_leave_gives_the_blas_threads_back():

@@ -200,7 +200,7 @@ def test_pairwise_distances_come_in_blocks(monkeypatch):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("n", [0, 1, 2, 3, 63])
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 4, 8, 15, 16, 63])
 def test_tables_of_distances_are_distances(n, dtype):
     # Random pairs have dot products near 0; near, antipodal and equal ones must not be taken from theirs.
     s, gen = Sphere(n), np.random.default_rng(0)
