@@ -15,7 +15,6 @@ import numpy as np
 from geomlat import train as training
 from geomlat.cli import pictures, report, runs
 from geomlat.data import SETS, Dataset, Points, Relations, load
-from geomlat.optim import Adam
 from geomlat.train.checkpoint import CHECKPOINT, write_atomic
 
 
@@ -51,7 +50,7 @@ def fit(model: Any, dataset: Dataset, run: runs.Run, folder: Path, *, resume: bo
         epochs=run.epochs,
         batch_size=run.batch_size,
         rng=run.seed,
-        optimizer=Adam(run.learning_rate),
+        optimizer=run.optimiser(model, len(dataset.train)),
         beta=run.beta,
         warmup_epochs=run.warmup,
         validation=dataset.validation,

@@ -150,10 +150,25 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     how = parser.add_argument_group("how")
     how.add_argument("--epochs", type=int, metavar="N", help="passes over the data (default: by data set)")
     how.add_argument("--batch-size", type=int, metavar="N", help="rows of a step (default: 64)")
-    how.add_argument("--learning-rate", type=float, metavar="R", help="of Adam (default: 1e-3)")
+    how.add_argument("--learning-rate", type=float, metavar="R", help="of the optimiser (default: 1e-3)")
     how.add_argument("--beta", type=float, metavar="B", help="weight of the KL term (default: 1)")
     how.add_argument("--warmup", type=int, metavar="N", help="epochs over which that weight grows from 0")
-    how.add_argument("--free-bits", type=float, metavar="NATS", help="KL that costs nothing (default: 0)")
+    how.add_argument("--free-bits", type=float, metavar="NATS", help="KL of each factor that costs nothing (default: 0)")
+    how.add_argument("--iwae", type=int, metavar="K", help="minimise the importance-weighted bound of K draws")
+    how.add_argument(
+        "--euclidean-kl",
+        action="store_true",
+        default=None,
+        help="hvae: train with the rate of normal laws in the tangent space, which is not the KL",
+    )
+    how.add_argument(
+        "--optimizer",
+        choices=("adam", "normalised"),
+        help="normalised divides the gradient of each tensor by its norm first (default: adam)",
+    )
+    how.add_argument("--curvature-after", type=int, metavar="N", help="u: learn the curvature from epoch N on")
+    how.add_argument("--curvature-rate", type=float, metavar="R", help="u: the curvature's own learning rate")
+    how.add_argument("--curvature-clip", type=float, metavar="C", help="u: clip the curvature's own gradient")
     how.add_argument("--patience", type=int, metavar="N", help="stop after N epochs without a better validation loss")
     how.add_argument("--seed", type=int, metavar="S", help="the same seed gives the same run (default: 0)")
     _add_samples(how)

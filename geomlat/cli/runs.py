@@ -10,11 +10,12 @@ from typing import Any
 
 from geomlat import models
 from geomlat.data import Dataset
-from geomlat.optim import Adam
+from geomlat.grad import Layout
+from geomlat.optim import Adam, Optimizer, apart, normalised
 from geomlat.random import stream
 from geomlat.train import CheckpointError
 from geomlat.train.checkpoint import writable_folder, write_atomic
-from geomlat.train.settings import Settings
+from geomlat.train.settings import Settings, at_least
 
 RUN = "run.json"
 # What may change when a run resumes.
@@ -52,16 +53,23 @@ class Run:
     beta: float = 1.0
     warmup: int = 10
     free_bits: float = 0.0
+    iwae: int = 0
+    euclidean_kl: bool = False
+    optimizer: str = "adam"
+    curvature_after: int = 0
+    curvature_rate: float | None = None
+    curvature_clip: float | None = None
     patience: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         # The loop's own checks, before anything is written.
         stream(self.seed)
+        at_least("curvature_after", self.curvature_after, 0)
         Settings(
             epochs=self.epochs,
             batch_size=self.batch_size,
-            optimizer=Adam(self.learning_rate),
+            optimizer=self._own(Adam(self.learning_rate)),
             beta=self.beta,
             warmup_epochs=self.warmup,
             patience=self.patience,
@@ -92,8 +100,22 @@ class Run:
             shape |= {"kappa_shift": self.kappa_shift} if self.family != "cauchy" else {}
         if self.curvature is not None:
             shape["curvature"] = self.curvature
-        shape |= {"prior": self.prior, "layers": self.layers, "free_bits": self.free_bits}
-        return models.vae(dataset.n_features, **shape)
+        shape |= {"prior": self.prior, "layers": self.layers, "free_bits": self.free_bits, "iwae": self.iwae}
+        return models.vae(dataset.n_features, **shape, euclidean_kl=self.euclidean_kl and member == self.model)
+
+    def optimiser(self, model: Any, rows: int) -> Optimizer:
+        """The update rule for a model trained on so many rows; a learned curvature has its own."""
+        rest = normalised if self.optimizer == "normalised" else _plain
+        after = self.curvature_after * -(-rows // self.batch_size)
+        found: Optimizer = rest(model.layout, self.learning_rate)
+        return apart(model.layout, found, self._own(found), after=after)
+
+    def _own(self, rest: Optimizer) -> Optimizer:
+        return Adam(self.curvature_rate or rest.lr, clip=self.curvature_clip)
+
+
+def _plain(layout: Layout, rate: float) -> Optimizer:
+    return Adam(rate)
 
 
 # The number of epochs and the warm-up of a comfortable run; the hidden layers of a small image.

@@ -6,7 +6,7 @@ from geomlat.distributions._power_kl import power_uniform, power_vmf
 from geomlat.distributions._vmf_kl import vmf_uniform, vmf_vmf
 from geomlat.distributions._vmf_power_kl import vmf_power
 from geomlat.distributions._wrapped_fit import fit_wrapped_normal
-from geomlat.distributions._wrapped_kl import euclidean_kl, wrapped_uniform, wrapped_wrapped
+from geomlat.distributions._wrapped_kl import euclidean_kl, euclidean_kl_vjp, wrapped_uniform, wrapped_wrapped
 from geomlat.distributions.beta import Beta
 from geomlat.distributions.estimators import leave_one_out
 from geomlat.distributions.gamma import Gamma
@@ -48,6 +48,7 @@ __all__ = [
     "WrappedNormal",
     "cauchy_uniform",
     "euclidean_kl",
+    "euclidean_kl_vjp",
     "factor_kl",
     "factor_kl_vjp",
     "fit_wrapped_normal",

@@ -76,14 +76,35 @@ def euclidean_kl(q: WrappedNormal, p: WrappedNormal) -> Array:
     >>> round(float(euclidean_kl(q, p)), 4)  # the divergence is 0.7988
     0.5
     """
+    return euclidean_kl_vjp(q, p)[0]
+
+
+def euclidean_kl_vjp(q: WrappedNormal, p: WrappedNormal) -> Result:
+    """`euclidean_kl` and its pullback to ``(dq, dp)``; the cotangent of the manifold's fields is given to q."""
     if not p.isotropic:
         msg = f"euclidean_kl needs a second law whose scale is one number, got shape {tuple(p.scale.shape)}"
         raise ValueError(msg)
     xp, n = namespace(q.loc, p.loc), q.manifold.dim
-    other, apart = p.spread[..., 0], q.manifold.dist(q.loc, p.loc)
+    other, (apart, pull_dist) = p.spread[..., 0], q.manifold.dist_vjp(q.loc, p.loc)
     squares = xp.sum(q.factor * q.factor, axis=(-2, -1)) if q.full else xp.sum(q.spread * q.spread, axis=-1)
     logs = xp.sum(xp.log(q.spread), axis=-1) - n * xp.log(other)
-    return 0.5 * ((squares + apart * apart) / (other * other) - n) - logs
+    spread = (squares + apart * apart) / (other * other)
+
+    def pull(dk: Array | None) -> tuple[Any, Any]:
+        squared = other * other
+        dloc, dother, *fields = pull_dist(None if dk is None else dk * apart / squared)
+        mine, theirs = nested(tuple(fields)), nested((None,) * len(fields))
+        if dk is None:
+            return (*mine, None, None), (*theirs, None, None)
+        each = dk[..., None]
+        inverse, dwidth = each / squared[..., None], p.isotropic_cotangent(dk * (n - spread) / other)
+        if q.full:
+            dscale = q.factor_cotangent(inverse[..., None] * q.factor) + q.spread_cotangent(-each / q.spread)
+        else:
+            dscale = sum_to(inverse * q.spread - each / q.spread, q.scale.shape)
+        return (*mine, dloc, dscale), (*theirs, dother, dwidth)
+
+    return 0.5 * (spread - n) - logs, pull
 
 
 def _case(q: WrappedNormal, p: WrappedNormal) -> tuple[str | None, Callable[..., Result] | None]:

@@ -103,6 +103,8 @@ def vae(
     layers: str = "dense",
     activation: str = "relu",
     free_bits: float = 0.0,
+    iwae: int = 0,
+    euclidean_kl: bool = False,
     **latent_options: Any,
 ) -> VAE:
     """A variational autoencoder with a mirrored decoder.
@@ -124,6 +126,8 @@ def vae(
         elsewhere. ``"vamp:500"``: a `VampPrior` of 500 pseudo-inputs, with any latent.
     layers
         ``"dense"`` with the ``activation``, or ``"gated"``.
+    free_bits, iwae, euclidean_kl
+        Of the objective, see `VAE`.
     latent_options
         For a sphere ``family`` (``"vmf"``, ``"power"``, ``"cauchy"``), ``kappa_shift`` (0; the literature's +1),
         ``kappa_start`` and ``estimator`` (``"implicit"``); for a curved space ``curvature`` and ``learned``.
@@ -143,6 +147,8 @@ def vae(
         likelihood=density,
         prior=_prior(prior, posterior),
         free_bits=free_bits,
+        iwae=iwae,
+        euclidean_kl=euclidean_kl,
     )
 
 

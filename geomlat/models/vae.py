@@ -13,18 +13,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from geomlat.backends import namespace
-from geomlat.distributions import leave_one_out
+from geomlat.distributions import euclidean_kl
 from geomlat.grad import Params, add
 from geomlat.manifolds import Manifold
 from geomlat.models.angles import CosineLoss
 from geomlat.models.estimator import Estimator
 from geomlat.models.likelihood import Likelihood
+from geomlat.models.objectives import evidence_bound, importance_bound
 from geomlat.models.posterior import Posterior
-from geomlat.models.priors import Fixed
-from geomlat.models.rate import rate_vjp
+from geomlat.models.priors import Fixed, ProductPrior
+from geomlat.models.rate import AT_DRAWS, CLOSED, EUCLIDEAN, rate_vjp
+from geomlat.models.spaces import FLAT, StandardWrapped
 from geomlat.models.vamp import VampPrior
 from geomlat.nn import MLP, GatedMLP
 from geomlat.random import Stream, stream
+from geomlat.train.settings import at_least
 
 Array = Any
 
@@ -40,17 +43,38 @@ class VAE(Estimator):
     free_bits
         Nats of KL of each latent factor, averaged over the batch, that cost nothing (Kingma et al. 2016): the rate
         term is ``beta max(mean KL, free_bits)``.
+    iwae
+        The draws of each row in the importance-weighted bound (Burda et al. 2016), which is then minimised; 0 is the
+        evidence lower bound with one draw, its rate in closed form where there is one.
+    euclidean_kl
+        Train with the rate of the normal laws in the tangent space, which was printed for wrapped normal latents and is
+        **not** their KL: what results is no bound. `report` and all scores keep to the true one.
+
+    Raises
+    ------
+    ValueError
+        For free bits that are negative or together with ``iwae``, and for ``euclidean_kl`` with it, with a latent that
+        is not a wrapped normal law or with another prior than the standard one.
     """
 
     posterior: Posterior
     decoder: MLP | GatedMLP
     likelihood: Likelihood
-    prior: Fixed | VampPrior
+    prior: Fixed | StandardWrapped | ProductPrior | VampPrior
     free_bits: float = 0.0
+    iwae: int = 0
+    euclidean_kl: bool = False
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.free_bits < math.inf:
             msg = f"free_bits must be finite and at least 0, got {self.free_bits}"
+            raise ValueError(msg)
+        at_least("iwae", self.iwae, 0)
+        if self.iwae and (self.free_bits or self.euclidean_kl):
+            msg = f"the importance-weighted bound has no free bits and no Euclidean KL, got iwae={self.iwae} with them"
+            raise ValueError(msg)
+        if self.euclidean_kl and not self._curved:
+            msg = f"euclidean_kl is for one latent of constant curvature with the standard prior, got {self.prior!r}"
             raise ValueError(msg)
 
     @property
@@ -65,49 +89,69 @@ class VAE(Estimator):
 
     def draw(self, theta: Array, x: Array, *, rng: Any) -> Any:
         """All the noise of one step at ``x``: frozen, so that the objective is a deterministic function of theta."""
-        return self.encode(theta, x).draw(rng=rng)
+        return self._noise(self.encode(theta, x), stream(rng))
 
     def loss_vjp(
         self, theta: Array, x: Array, noise: Any, *, beta: float = 1.0
     ) -> tuple[Array, Callable[[Params], None]]:
-        """The batch mean of the negative evidence lower bound, and ``pull(g)``, which adds to the gradient's views.
+        """The batch mean of the negative bound, and ``pull(g)``, which adds to the gradient's views.
 
         ``noise`` is what `draw` returned, or a stream to draw it from, which saves `draw`'s pass through the encoder.
         """
-        p, n = self.view(theta), x.shape[0]
+        p = self.view(theta)
         q, pull_posterior = self.posterior.vjp(p, x)
         r, pull_prior = self.prior.vjp(p)
-        z, pull_sample = q.rsample_vjp(q.draw(rng=noise) if isinstance(noise, Stream) else noise)
+        z, pull_sample = q.rsample_vjp(self._noise(q, noise))
         out, pull_decoder = self.decoder.vjp(p, z)
         nll, pull_nll = self.likelihood.nll_vjp(out, x)
-        rate, pull_rate = rate_vjp(q, r, z)
-        xp = namespace(nll)
-        mean_rate = xp.mean(rate, axis=0)
-        counted = xp.astype(mean_rate > self.free_bits, rate.dtype)
-        loss = xp.mean(nll) + beta * xp.sum(counted * mean_rate + (1 - counted) * self.free_bits)
+        rate, pull_rate = rate_vjp(q, r, z, rule=self.rule)
+        if self.iwae:
+            loss, dnll, drate, advantage = importance_bound(nll, rate, beta)
+        else:
+            loss, dnll, drate, advantage = evidence_bound(nll, rate, beta, self.free_bits)
 
         def pull(g: Params) -> None:
-            weight = beta * counted
-            dq, dr, dz = pull_rate(xp.zeros_like(rate) + weight / n)
+            dq, dr, dz = pull_rate(drate)
             pull_prior(dr, g)
-            dz = add(dz, pull_decoder(pull_nll(xp.full_like(nll, 1 / n)), g))
-            cost = nll + xp.sum(weight * rate, axis=-1)
-            dq = add(dq, pull_sample(dz, advantage=leave_one_out(cost) / n))
+            dz = add(dz, pull_decoder(pull_nll(dnll), g))
+            dq = add(dq, pull_sample(dz, advantage=advantage))
             pull_posterior(dq, g, inputs=False)
 
         return loss, pull
 
+    @property
+    def rule(self) -> str:
+        """How the rate of a training step is found, a name of `rate_vjp`."""
+        return EUCLIDEAN if self.euclidean_kl else AT_DRAWS if self.iwae else CLOSED
+
+    @property
+    def _curved(self) -> bool:
+        return isinstance(self.prior, StandardWrapped) and self.prior.space.model not in FLAT
+
+    def _noise(self, q: Any, noise: Any) -> Any:
+        shape = (self.iwae,) if self.iwae else ()
+        return q.draw(shape, rng=noise) if isinstance(noise, Stream) else noise
+
     def report(self, theta: Array, x: Array, noise: Any) -> dict[str, Array]:
-        """Batch means without gradients: ``loss`` (beta = 1, no free bits), ``reconstruction``, ``kl``; in nats."""
+        """Batch means without gradients, in nats: ``loss`` (beta = 1, no free bits), ``reconstruction``, ``kl``.
+
+        The loss is the sum of the other two, or the importance-weighted bound if that is trained. The KL is the true
+        one; a wrapped normal latent of constant curvature with the standard prior has ``euclidean_kl`` beside it, which
+        is not.
+        """
         p = self.view(theta)
         q, _ = self.posterior.vjp(p, x)
         r, _ = self.prior.vjp(p)
-        z = q.rsample(q.draw(rng=noise) if isinstance(noise, Stream) else noise)
+        z = q.rsample(self._noise(q, noise))
         nll, _ = self.likelihood.nll_vjp(self.decoder.vjp(p, z)[0], x)
-        rate, _ = rate_vjp(q, r, z)
+        rate, _ = rate_vjp(q, r, z, rule=AT_DRAWS if self.iwae else CLOSED)
         xp = namespace(nll)
-        reconstruction, kl = xp.mean(nll), xp.sum(xp.mean(rate, axis=0))
-        return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
+        reconstruction, kl = xp.mean(nll), xp.mean(xp.sum(rate, axis=-1))
+        loss = importance_bound(nll, rate, 1.0)[0] if self.iwae else reconstruction + kl
+        found = {"loss": loss, "reconstruction": reconstruction, "kl": kl}
+        if self._curved:
+            found["euclidean_kl"] = xp.mean(euclidean_kl(q, r))
+        return found
 
     def log_weights(self, theta: Array, x: Array, *, samples: int, rng: Any) -> Array:
         """Importance log-weights ``log p(x | z) + log p(z) - log q(z | x)`` at draws of q, ``(samples, n)``.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from geomlat.optim.adam import Adam, AdamW
+from geomlat.optim.apart import Apart, apart
 from geomlat.optim.average import EMA
+from geomlat.optim.normalised import NormalisedAdam, normalised
 from geomlat.optim.optimizer import Optimizer
 from geomlat.optim.placed import Placed, placed
 from geomlat.optim.riemannian import RiemannianAdam, RiemannianSGD
@@ -15,13 +17,17 @@ __all__ = [
     "SGD",
     "Adam",
     "AdamW",
+    "Apart",
+    "NormalisedAdam",
     "Optimizer",
     "Placed",
     "RiemannianAdam",
     "RiemannianSGD",
+    "apart",
     "constant",
     "cosine",
     "linear_warmup",
+    "normalised",
     "placed",
     "step_decay",
     "value_at",

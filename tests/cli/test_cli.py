@@ -121,6 +121,26 @@ def test_options_reach_the_run(brief: None) -> None:
     assert load_checkpoint("long/svae").training.epoch < 60
 
 
+def test_options_of_the_objective_reach_the_run(brief: None) -> None:
+    options = [
+        ["--iwae", "3"],
+        ["--optimizer", "normalised"],
+        ["--euclidean-kl"],
+        ["--curvature-after", "1"],
+        ["--curvature-rate", "0.3"],
+        ["--curvature-clip", "1e-5"],
+    ]
+    base = ["train", "hvae", *QUICK, "--latent", "u2"]
+    assert main([*base, "--out", "plain"]) == 0
+    for option in options:
+        assert main([*base, *option, "--out", option[0].strip("-")]) == 0
+        assert (weights(f"{option[0].strip('-')}/hvae") != weights("plain/hvae")).any(), option
+    late = ["--curvature-after", "2"]
+    assert main([*base, *late, "--out", "late"]) == 0
+    assert geomlat.models.load("late/hvae").manifold.curvature == -1.0
+    assert geomlat.models.load("plain/hvae").manifold.curvature != -1.0
+
+
 def test_runs_are_repeatable_and_resume_to_the_same_bits(brief: None) -> None:
     assert main(["train", "svae", *QUICK, "--epochs", "4", "--out", "whole"]) == 0
     assert main(["train", "svae", *QUICK, "--out", "parts"]) == 0

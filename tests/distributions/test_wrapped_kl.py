@@ -14,6 +14,7 @@ from geomlat.distributions import (
     VonMisesFisher,
     WrappedNormal,
     euclidean_kl,
+    euclidean_kl_vjp,
     kl_divergence,
     kl_divergence_vjp,
     kl_estimate,
@@ -213,6 +214,23 @@ def rule(manifold, full=(False, False), estimate=None):
         return (value if estimate is None else value.value), flat
 
     return vjp
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("curvature", [-0.7, 0.4])
+def test_pullback_of_the_euclidean_formula(curvature, full):
+    start, gen = Stereographic(3, np.array(curvature)), np.random.default_rng(4)
+    a, b = start.random_point((2,), rng=1), start.random_point((2, 1), rng=2)
+
+    def formula(k, loc, scale, other, width):
+        q = WrappedNormal(Stereographic(3, k), loc, scale, full=full)
+        value, pull = euclidean_kl_vjp(q, WrappedNormal(Stereographic(3, k), other, width))
+        return value, lambda dk: (pull(dk)[0][0][0], *pull(dk)[0][1:], *pull(dk)[1][1:])
+
+    scale = np.tril(gen.uniform(0.5, 1.5, (2, 3, 3))) if full else gen.uniform(0.5, 1.5, (2, 3))
+    gradcheck(formula, np.array(curvature), a, scale, b, np.array([0.8]), step=1e-3, directions=1)
+    q, p = WrappedNormal(start, a, np.array(0.5)), WrappedNormal(start, b, np.array(1.0))
+    assert euclidean_kl_vjp(q, p)[1](None) == (((None,), None, None), ((None,), None, None))
 
 
 @pytest.mark.parametrize(

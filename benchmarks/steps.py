@@ -1,0 +1,95 @@
+"""Steps of training beside eager torch: the four VAEs of the published systems, float32, on random bits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
+import numpy as np
+from timing import PAUSE, Row, faster_by, interleave
+
+from geomlat.backends import thread_limit
+from geomlat.models import vae
+from geomlat.optim import Adam
+from geomlat.random import stream
+
+BATCHES = 8
+# Case: our model, torch's, rows of a batch, steps of a round, gate, goal.
+GAUSSIAN = {"latent": "e5", "hidden": (128, 128)}
+VAMP = {"latent": "e40", "hidden": (300, 300), "layers": "gated", "prior": "vamp:500"}
+SPHERICAL = {"latent": "s4", "hidden": (256, 128), "kappa_shift": 1.0}
+HYPERBOLIC = {"latent": "h5", "hidden": (256, 128)}
+CASES: dict[str, tuple[dict[str, Any], tuple[str, tuple[Any, ...]], int, int, float, float]] = {
+    "Gaussian VAE 784-128-128-5": (GAUSSIAN, ("GaussianVAE", (784, (128, 128), 5)), 128, 30, 1.2, 1.5),
+    "gated VampPrior 784-300-300-40, K = 500": (VAMP, ("VampVAE", (784, (300, 300), 40, 500)), 100, 5, 1.2, 1.5),
+    "S-VAE 784-256-128-S^4": (SPHERICAL, ("SphericalVAE", (784, (256, 128), 5)), 64, 30, 3.0, 4.0),
+    "H-VAE 784-256-128-H^5": (HYPERBOLIC, ("HyperbolicVAE", (784, (256, 128), 5)), 100, 30, 1.2, 1.5),
+}
+
+
+def ours(options: dict[str, Any], batches: np.ndarray) -> Callable[[], None]:
+    """One step of training at each call, as `geomlat.train.fit` takes it."""
+    model, optimiser = vae(784, **options), Adam(1e-3)
+    theta, noise, count = model.init(rng=0, dtype=np.float32), stream(1), [0]
+    grad, state = np.zeros_like(theta), optimiser.init(theta)
+    views = model.view(grad)
+
+    def step() -> None:
+        grad[...] = 0.0
+        x = batches[count[0] % len(batches)]
+        _, pull = model.loss_vjp(theta, x, noise.child("noise", count[0]))
+        pull(views)
+        optimiser.update(theta, grad, state)
+        count[0] += 1
+
+    return step
+
+
+def repeated(step: Callable[[], None], steps: int, threads: int, library: str) -> Callable[[], None]:
+    """``steps`` steps, with so many threads of the library."""
+
+    def run() -> None:
+        if library == "torch":
+            import torch
+
+            torch.set_num_threads(threads)
+            for _ in range(steps):
+                step()
+            return
+        with thread_limit(threads):
+            for _ in range(steps):
+                step()
+
+    return run
+
+
+def steps() -> list[Row]:
+    """A row for each model: our best of one and two threads, torch's best of those and of plain and fused Adam."""
+    import torch_vaes
+
+    found = []
+    for name, (options, (peer, sizes), rows, count, gate, goal) in CASES.items():
+        batches = np.random.default_rng(0).integers(0, 2, (BATCHES, rows, 784)).astype(np.float32)
+        mine = {f"{t} thread": repeated(ours(options, batches), count, t, "geomlat") for t in (1, 2)}
+        theirs = {
+            f"torch {'fused' if fused else 'eager'}, {t} thread": repeated(
+                torch_vaes.trainer(getattr(torch_vaes, peer)(*sizes), batches, fused=fused), count, t, "torch"
+            )
+            for fused, t in product((False, True), (1, 2))
+        }
+        times = interleave(*mine.values(), *theirs.values(), rounds=7, pause=PAUSE)
+        named = dict(zip((*mine, *theirs), times, strict=True))
+        best = min(mine, key=lambda k: float(np.median(named[k])))
+        first = min(theirs, key=lambda k: float(np.median(named[k])))
+        note = "; ".join(f"{k}: {1e3 * float(np.median(t)) / count:.3g} ms" for k, t in named.items())
+        case = f"{name}, batch {rows}"
+        found.append(
+            faster_by("training step", case, first, "step", [named[best], named[first]], count, gate, goal, note)
+        )
+    return found
+
+
+if __name__ == "__main__":
+    for row in steps():
+        print(row.case, row.peer, f"{np.median(row.ratios):.2f}x", row.note)

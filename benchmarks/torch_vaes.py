@@ -1,0 +1,223 @@
+"""The same VAEs in eager torch, as their authors' programs train them: autograd, ``torch.optim.Adam``, float32.
+
+``trainer(name, batches, fused=...)`` makes a function that takes one step of training. The von Mises-Fisher latent uses
+the method of s-vae-pytorch (rejection in the manner of Wood, a Householder reflection, Bessel functions by SciPy on the
+host) and the hyperbolic one that of Nagano et al. (2019); both are written anew here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import special
+from torch import nn
+from torch.nn import functional as F  # noqa: N812 - torch's own name for it
+
+Tensor = torch.Tensor
+
+
+def dense(*sizes: int, last: bool = False) -> nn.Sequential:
+    """Linear layers and relus; the last one stays linear if asked for."""
+    parts: list[nn.Module] = []
+    for n, m in pairwise(sizes):
+        parts += [nn.Linear(n, m), nn.ReLU()]
+    return nn.Sequential(*parts[: -1 if last else None])
+
+
+class Gated(nn.Module):
+    """A linear map times the sigmoid of another."""
+
+    def __init__(self, n: int, m: int) -> None:
+        super().__init__()
+        self.h, self.g = nn.Linear(n, m), nn.Linear(n, m)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.h(x) * torch.sigmoid(self.g(x))
+
+
+class GaussianVAE(nn.Module):
+    """A diagonal Gaussian posterior with its closed-form rate."""
+
+    def __init__(self, n: int, hidden: tuple[int, ...], dim: int) -> None:
+        super().__init__()
+        self.encoder, self.head = dense(n, *hidden), nn.Linear(hidden[-1], 2 * dim)
+        self.decoder = dense(dim, *reversed(hidden), n, last=True)
+
+    def loss(self, x: Tensor) -> Tensor:
+        """The negative evidence lower bound."""
+        mean, raw = self.head(self.encoder(x)).chunk(2, dim=-1)
+        scale = F.softplus(raw)
+        z = mean + scale * torch.randn_like(scale)
+        rate = 0.5 * (mean**2 + scale**2 - 1.0) - torch.log(scale)
+        return nll(self.decoder(z), x) + rate.sum(-1).mean()
+
+
+class VampVAE(nn.Module):
+    """Gated layers and a VampPrior, with the (batch, components, coordinates) array of the authors' program."""
+
+    def __init__(self, n: int, hidden: tuple[int, ...], dim: int, components: int) -> None:
+        super().__init__()
+        widths = (n, *hidden)
+        self.encoder = nn.Sequential(*(Gated(a, b) for a, b in zip(widths, hidden, strict=False)))
+        self.head = nn.Linear(hidden[-1], 2 * dim)
+        back = (dim, *reversed(hidden))
+        gates = (Gated(a, b) for a, b in pairwise(back))
+        self.decoder = nn.Sequential(*gates, nn.Linear(hidden[0], n))
+        self.pseudo = nn.Parameter(0.5 + 0.1 * torch.randn(components, n))
+
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation."""
+        mean, raw = self.head(self.encoder(x)).chunk(2, dim=-1)
+        return mean, F.softplus(raw)
+
+    def loss(self, x: Tensor) -> Tensor:
+        """The negative evidence lower bound at one draw."""
+        mean, scale = self.posterior(x)
+        z = mean + scale * torch.randn_like(scale)
+        means, scales = self.posterior(self.pseudo.clamp(0.0, 1.0))
+        u = (z[:, None] - means) / scales
+        pairs = -(0.5 * u * u + torch.log(scales)).sum(-1) - math.log(len(means))
+        log_q = -(0.5 * ((z - mean) / scale) ** 2 + torch.log(scale)).sum(-1)
+        return nll(self.decoder(z), x) + (log_q - torch.logsumexp(pairs, -1)).mean()
+
+
+class LogBessel(torch.autograd.Function):
+    """``ive`` by SciPy on the host with its recurrence for the derivative, as s-vae-pytorch has it."""
+
+    @staticmethod
+    def forward(ctx: Any, order: float, k: Tensor) -> Tensor:  # type: ignore[override]
+        """The exponentially scaled Bessel function."""
+        ctx.order = order
+        y = torch.from_numpy(special.ive(order, k.detach().numpy()))
+        ctx.save_for_backward(k, y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, d: Tensor) -> tuple[None, Tensor]:  # type: ignore[override]
+        """By ``I' = (I_{v-1} + I_{v+1}) / 2``, scaled."""
+        k, _ = ctx.saved_tensors
+        order, host = ctx.order, k.detach().numpy()
+        below, here, above = (torch.from_numpy(special.ive(order + i, host)) for i in (-1, 0, 1))
+        return None, d * (0.5 * (below + above) - here)
+
+
+class SphericalVAE(nn.Module):
+    """A von Mises-Fisher posterior on the sphere of R^m; the gradient of kappa is the pathwise term alone, as there."""
+
+    def __init__(self, n: int, hidden: tuple[int, ...], m: int) -> None:
+        super().__init__()
+        self.m = m
+        self.encoder, self.mean, self.raw = dense(n, *hidden), nn.Linear(hidden[-1], m), nn.Linear(hidden[-1], 1)
+        self.decoder = dense(m, *reversed(hidden), n, last=True)
+
+    def loss(self, x: Tensor) -> Tensor:
+        """The negative evidence lower bound."""
+        h = self.encoder(x)
+        mu = F.normalize(self.mean(h), dim=-1)
+        kappa = F.softplus(self.raw(h)) + 1.0
+        z = reflected(mu, kappa, radial(kappa, self.m))
+        return nll(self.decoder(z), x) + self.rate(kappa[:, 0]).mean()
+
+    def rate(self, k: Tensor) -> Tensor:
+        """KL to the uniform law."""
+        m = self.m
+        low, high = LogBessel.apply(m / 2 - 1, k), LogBessel.apply(m / 2, k)
+        entropy = -k * high / low - (m / 2 - 1) * torch.log(k) + (m / 2) * math.log(2 * math.pi) + torch.log(low) + k
+        area = math.log(2) + (m / 2) * math.log(math.pi) - math.lgamma(m / 2)
+        return area - entropy
+
+
+def radial(k: Tensor, m: int) -> Tensor:
+    """Cosines to the mean: proposals are drawn for the whole batch until its last row is accepted."""
+    b = (m - 1) / (2 * k + torch.sqrt(4 * k**2 + (m - 1) ** 2))
+    a = (m - 1 + 2 * k + torch.sqrt(4 * k**2 + (m - 1) ** 2)) / 4
+    d = 4 * a * b / (1 + b) - (m - 1) * math.log(m - 1)
+    beta = torch.distributions.Beta(0.5 * (m - 1), 0.5 * (m - 1))
+    w, todo = torch.zeros_like(k), torch.ones_like(k, dtype=torch.bool)
+    while bool(todo.any()):
+        e = beta.sample(k.shape)
+        u = torch.rand_like(k)
+        proposed = (1 - (1 + b) * e) / (1 - (1 - b) * e)
+        t = 2 * a * b / (1 - (1 - b) * e)
+        accepted = ((m - 1) * torch.log(t) - t + d > torch.log(u)) & todo
+        w = torch.where(accepted, proposed, w)
+        todo = todo & ~accepted
+    return w
+
+
+def reflected(mu: Tensor, k: Tensor, w: Tensor) -> Tensor:
+    """The point at cosine w from the first axis, in a uniform direction, reflected so that the axis goes to mu."""
+    v = F.normalize(torch.randn(len(mu), mu.shape[1] - 1), dim=-1)
+    x = torch.cat((w, torch.sqrt(torch.clamp(1 - w**2, 1e-10)) * v), dim=-1)
+    axis = torch.zeros_like(mu)
+    axis[:, 0] = 1.0
+    u = F.normalize(axis - mu + 1e-5, dim=-1)
+    return x - 2 * (x * u).sum(-1, keepdim=True) * u
+
+
+class HyperbolicVAE(nn.Module):
+    """A wrapped normal posterior on the hyperboloid, its rate at one draw."""
+
+    def __init__(self, n: int, hidden: tuple[int, ...], dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+        self.encoder, self.head = dense(n, *hidden), nn.Linear(hidden[-1], 2 * dim)
+        self.decoder = dense(dim + 1, *reversed(hidden), n, last=True)
+
+    def loss(self, x: Tensor) -> Tensor:
+        """The negative evidence lower bound at one draw."""
+        mean, raw = self.head(self.encoder(x)).chunk(2, dim=-1)
+        scale = F.softplus(raw)
+        origin = torch.zeros(self.dim + 1)
+        origin[0] = 1.0
+        mu = lorentz_exp(origin, F.pad(mean, (1, 0)))
+        v = scale * torch.randn_like(scale)
+        lifted = F.pad(v, (1, 0))
+        alpha = mu[..., :1]
+        u = lifted + lorentz(mu - alpha * origin, lifted) / (alpha + 1) * (origin + mu)
+        z = lorentz_exp(mu, u)
+        log_q = -(0.5 * (v / scale) ** 2 + torch.log(scale)).sum(-1) - self.volume(u)
+        distance = torch.acosh(z[..., 0].clamp(min=1 + 1e-6))
+        log_p = -0.5 * distance**2 - (self.dim - 1) * (torch.log(torch.sinh(distance)) - torch.log(distance))
+        return nll(self.decoder(z), x) + (log_q - log_p).mean()
+
+    def volume(self, u: Tensor) -> Tensor:
+        """The log-determinant of the exponential map."""
+        r = lorentz(u, u).clamp(min=1e-12).sqrt()[..., 0]
+        return (self.dim - 1) * (torch.log(torch.sinh(r)) - torch.log(r))
+
+
+def lorentz(a: Tensor, b: Tensor) -> Tensor:
+    """The Lorentzian product of the last axis, which is kept."""
+    return (a[..., 1:] * b[..., 1:]).sum(-1, keepdim=True) - a[..., :1] * b[..., :1]
+
+
+def lorentz_exp(x: Tensor, u: Tensor) -> Tensor:
+    """The exponential map."""
+    r = lorentz(u, u).clamp(min=1e-12).sqrt()
+    return torch.cosh(r) * x + torch.sinh(r) / r * u
+
+
+def nll(logits: Tensor, x: Tensor) -> Tensor:
+    """The cross-entropy of a row, averaged over the batch."""
+    return F.binary_cross_entropy_with_logits(logits, x, reduction="sum") / len(x)
+
+
+def trainer(model: Any, batches: np.ndarray, *, fused: bool) -> Callable[[], None]:
+    """One step of training at each call, on the batches in turn."""
+    torch.manual_seed(0)
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3, fused=fused)
+    rows, count = torch.from_numpy(batches), [0]
+
+    def step() -> None:
+        optimiser.zero_grad()
+        model.loss(rows[count[0] % len(rows)]).backward()
+        optimiser.step()
+        count[0] += 1
+
+    return step
