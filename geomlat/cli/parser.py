@@ -153,7 +153,9 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--learning-rate", type=float, metavar="R", help="of the optimiser (default: 1e-3)")
     how.add_argument("--beta", type=float, metavar="B", help="weight of the KL term (default: 1)")
     how.add_argument("--warmup", type=int, metavar="N", help="epochs over which that weight grows from 0")
-    how.add_argument("--free-bits", type=float, metavar="NATS", help="KL of each factor that costs nothing (default: 0)")
+    how.add_argument(
+        "--free-bits", type=float, metavar="NATS", help="KL of each factor that costs nothing (default: 0)"
+    )
     how.add_argument("--iwae", type=int, metavar="K", help="minimise the importance-weighted bound of K draws")
     how.add_argument(
         "--euclidean-kl",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from geomlat.backends import namespace
-from geomlat.distributions import euclidean_kl
+from geomlat.distributions import WrappedNormal, euclidean_kl
 from geomlat.grad import Params, add
 from geomlat.manifolds import Manifold
 from geomlat.models.angles import CosineLoss
@@ -149,7 +149,7 @@ class VAE(Estimator):
         reconstruction, kl = xp.mean(nll), xp.mean(xp.sum(rate, axis=-1))
         loss = importance_bound(nll, rate, 1.0)[0] if self.iwae else reconstruction + kl
         found = {"loss": loss, "reconstruction": reconstruction, "kl": kl}
-        if self._curved:
+        if self._curved and isinstance(r, WrappedNormal):
             found["euclidean_kl"] = xp.mean(euclidean_kl(q, r))
         return found
 

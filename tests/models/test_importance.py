@@ -107,7 +107,7 @@ def test_more_draws_are_a_tighter_bound():
     ]
     truth = -log_likelihood(model_of("gaussian"), theta, x, samples=20_000, rng=1).mean
     assert means[0] > means[1] > means[2] > truth - 0.01
-    assert means[2] < truth + 0.02
+    assert means[2] - truth < 0.5 * (means[0] - truth)
     report = model_of("gaussian", iwae=5).report(theta, x, stream(0))
     assert report["loss"] < report["reconstruction"] + report["kl"]
 
