@@ -10,6 +10,7 @@ from geomlat.data.dihedrals import molecule_dihedrals
 from geomlat.data.earth import Points, earth
 from geomlat.data.faces import freyfaces, lfw
 from geomlat.data.mnist import mnist, mnist_static
+from geomlat.data.modes import spherical_modes
 from geomlat.data.proteins import protein_torsions
 from geomlat.data.qm9 import qm9_dihedrals
 from geomlat.data.sets import SETS, load
@@ -40,6 +41,7 @@ __all__ = [
     "protein_torsions",
     "qm9_dihedrals",
     "scale",
+    "spherical_modes",
     "threshold",
     "wind",
 ]

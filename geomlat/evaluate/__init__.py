@@ -8,6 +8,7 @@ from __future__ import annotations
 from geomlat.evaluate.baseline import factorised_baseline
 from geomlat.evaluate.bound import bound
 from geomlat.evaluate.clusters import ClusterScores, cluster_scores, k_medoids
+from geomlat.evaluate.divergence import Divergences, divergences, sphere_nodes
 from geomlat.evaluate.likelihood import LogLikelihood, log_likelihood
 from geomlat.evaluate.neighbours import knn_accuracy, knn_predict, label_subsets, subset_accuracies
 from geomlat.evaluate.rate import RateDistortion, active_units, mean_and_error, rate_distortion
@@ -15,6 +16,7 @@ from geomlat.evaluate.tails import Tails, bits_per_dimension, tails
 
 __all__ = [
     "ClusterScores",
+    "Divergences",
     "LogLikelihood",
     "RateDistortion",
     "Tails",
@@ -22,6 +24,7 @@ __all__ = [
     "bits_per_dimension",
     "bound",
     "cluster_scores",
+    "divergences",
     "factorised_baseline",
     "k_medoids",
     "knn_accuracy",
@@ -30,6 +33,7 @@ __all__ = [
     "log_likelihood",
     "mean_and_error",
     "rate_distortion",
+    "sphere_nodes",
     "subset_accuracies",
     "tails",
 ]

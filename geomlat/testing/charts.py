@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from geomlat.evaluate import sphere_nodes
+
 Array = Any
 PANELS, ORDER, REACH, DRAWS = 160, 12, 5.0, 1999
 
@@ -113,14 +115,9 @@ class Globe:
 
     def nodes(self, q: Any) -> tuple[np.ndarray, np.ndarray]:
         """Points ``(count, 1 ..., 3)`` for every law of the batch and the logs of their weights."""
-        h, weight = np.polynomial.legendre.leggauss(self.rings)
-        count = 2 * self.rings
-        phi = 2.0 * math.pi * np.arange(count) / count
-        r = np.sqrt(1.0 - h * h)[:, None]
-        x = np.stack(np.broadcast_arrays(r * np.cos(phi), r * np.sin(phi), h[:, None]), -1)
+        x, weights = sphere_nodes(self.rings)
         ones = (1,) * len(q.batch_shape)
-        log_weight = np.broadcast_to(np.log(weight * 2.0 * math.pi / count)[:, None], x.shape[:-1])
-        return x.reshape(-1, *ones, 3), log_weight.reshape(-1, *ones)
+        return x.reshape(-1, *ones, 3), np.log(weights).reshape(-1, *ones)
 
     def mean(self, q: Any, x: np.ndarray, mass: np.ndarray) -> np.ndarray:
         """What a law's ``mean()`` is, from nodes and their masses."""
