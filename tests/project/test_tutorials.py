@@ -1,6 +1,7 @@
 """The tutorials' Python runs from top to bottom and prints what the page says."""
 
 import contextlib
+import doctest
 import io
 import re
 from pathlib import Path
@@ -27,3 +28,11 @@ def test_a_tutorial_runs_as_printed(page, tmp_path, monkeypatch):
         with contextlib.redirect_stdout(said):
             exec(code, scope)
         assert said.getvalue() == printed
+
+
+@pytest.mark.parametrize("name", ["index", "errata"])
+def test_a_page_shows_what_it_says(name):
+    page = PAGES[0].parents[1] / f"{name}.md"
+    found = doctest.testfile(str(page), module_relative=False, optionflags=doctest.ELLIPSIS)
+    assert found.attempted >= 10
+    assert found.failed == 0
