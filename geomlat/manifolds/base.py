@@ -339,11 +339,12 @@ class Manifold:
             raise ValueError(msg)
         return xp, x, c
 
-    def _check_shape(self, x: Array) -> None:
-        if tuple(x.shape[len(x.shape) - len(self.ambient_shape) :]) != self.ambient_shape:
-            wanted = ", ".join(map(str, self.ambient_shape))
-            msg = f"{self!r} takes arrays of shape (..., {wanted}), got {tuple(x.shape)}"
-            raise ValueError(msg)
+    def _check_shape(self, *arrays: Array) -> None:
+        for x in arrays:
+            if tuple(x.shape[len(x.shape) - len(self.ambient_shape) :]) != self.ambient_shape:
+                wanted = ", ".join(map(str, self.ambient_shape))
+                msg = f"{self!r} takes arrays of shape (..., {wanted}), got {tuple(x.shape)}"
+                raise ValueError(msg)
 
 
 def constant(values: Any, shape: tuple[int, ...], like: Array | None) -> Array:

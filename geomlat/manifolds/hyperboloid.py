@@ -132,8 +132,7 @@ class Hyperboloid(Manifold):
         ``turn`` is the difference of the unit space parts; see `geomlat.manifolds.lorentz.between`.
         """
         if compiled(x, y):
-            self._check_shape(x)
-            self._check_shape(y)
+            self._check_shape(x, y)
             return plane.distances(x, y, out=out, radius=self.radius)
         xp, x, y = self._points(x, y)
         way = between(xp, base(xp, x, self.radius), base(xp, y, self.radius), self.radius)
@@ -158,8 +157,7 @@ class Hyperboloid(Manifold):
         """All distances ``(..., k, l)``, by the formula of `dist`: without temporaries for two sets, else in blocks."""
         if not (compiled(x, y) and x.ndim == y.ndim == 2):
             return super().pairwise_dist(x, y, out=out)
-        self._check_shape(x)
-        self._check_shape(y)
+        self._check_shape(x, y)
         return plane.pairs_in_plane(x, y, out=out, radius=self.radius)
 
     def inner(self, x: Array, u: Array, v: Array, /) -> Array:
@@ -393,8 +391,7 @@ class Hyperboloid(Manifold):
         return 2 * self.radius
 
     def _by_rows(self, fast: Any, slow: Any, *arrays: Array, out: Any, event: int = 1, more: Any = ()) -> Array:
-        for a in arrays:
-            self._check_shape(a)
+        self._check_shape(*arrays)
         return plane.in_plane(fast, slow, *arrays, out=out, event=event, numbers=(self.radius, *more))
 
 
