@@ -144,7 +144,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--kappa-shift", type=float, metavar="C", help="svae: kappa = softplus + C (default: 0)")
     data.add_argument("--family", choices=("vmf", "power", "cauchy"), help="the law on a sphere (default: vmf)")
     data.add_argument("--curvature", type=float, metavar="K", help="of h, p and u; where u starts (default: -1)")
-    data.add_argument("--prior", metavar="NAME", help="standard, or vamp:K with K pseudo-inputs (default: standard)")
+    data.add_argument("--prior", metavar="NAME", help="standard, vamp:K (K pseudo-inputs), vamp:K:data, vamp:K:weights")
     data.add_argument("--layers", choices=("dense", "gated"), help="of the networks (default: dense)")
     data.add_argument("--alone", action="store_true", default=None, help="svae: do not train the Gaussian twin")
     how = parser.add_argument_group("how")

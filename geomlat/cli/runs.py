@@ -197,7 +197,7 @@ def _require_same(folder: Path, before: Run, now: Run) -> None:
 
 def _stem(given: dict[str, Any]) -> str:
     parts = [given["model"], given.get("data", "digits"), given.get("latent", ""), given.get("seed", "")]
-    return "-".join(str(p) for p in parts if p != "")
+    return "-".join(str(p).replace(":", "-") for p in parts if p != "")
 
 
 def _free(stem: str) -> Path:

@@ -123,7 +123,8 @@ def vae(
         `geomlat.models.likelihoods.likelihood`.
     prior
         ``"standard"``: the uniform law on a sphere, N(0, I) on R^n, the wrapped normal of scale 1 about the origin
-        elsewhere. ``"vamp:500"``: a `VampPrior` of 500 pseudo-inputs, with any latent.
+        elsewhere. ``"vamp:500"``: a `VampPrior` of 500 pseudo-inputs, with any latent; ``"vamp:500:data"`` starts them
+        from rows of the data, ``"vamp:500:weights"`` learns their weights, and both words may stand.
     layers
         ``"dense"`` with the ``activation``, or ``"gated"``.
     free_bits, iwae, euclidean_kl
@@ -163,12 +164,18 @@ def _network(sizes: tuple[int, ...], n_out: int | None, layers: str, activation:
 
 
 def _prior(prior: str, posterior: Posterior) -> Any:
-    name, _, count = str(prior).partition(":")
-    if name == "standard" and not count:
+    name, *words = str(prior).split(":")
+    if name == "standard" and not words:
         return posterior.latent.standard_prior
-    if name == "vamp" and (not count or count.isdecimal()):
-        return VampPrior(posterior, int(count or 500))
-    msg = f"unknown prior {prior!r}; choose 'standard' or 'vamp:K' with the number of pseudo-inputs, such as 'vamp:500'"
+    count = words[0] if words and words[0].isdecimal() else None
+    flags = set(words if count is None else words[1:])
+    if name == "vamp" and flags <= {"data", "weights"}:
+        known = {"from_data": "data" in flags, "learn_weights": "weights" in flags}
+        return VampPrior(posterior, int(count or 500), **known)
+    msg = (
+        f"unknown prior {prior!r}; choose 'standard', or 'vamp:K' with K pseudo-inputs, such as 'vamp:500', and after "
+        "it ':data' to start them from rows of the data, ':weights' to learn their weights"
+    )
     raise ValueError(msg)
 
 

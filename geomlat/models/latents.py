@@ -7,9 +7,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+
+import numpy as np
 
 from geomlat.backends import namespace
 from geomlat.distributions import (
@@ -25,6 +28,7 @@ from geomlat.models.priors import Fixed, ProductPrior
 from geomlat.models.spaces import Space, StandardWrapped
 from geomlat.nn import Dense
 from geomlat.nn.activations import softplus
+from geomlat.nn.initialisers import zeros
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,14 +72,21 @@ class WrappedLatent(Latent):
 
     The location is the exponential of the head's tangent vector at the origin, the scales are the standard deviations
     along the manifold's orthonormal frame there. Nagano, Yamaguchi, Fujita, Koyama (2019), section 4.
+
+    With ``full`` the scale is a Cholesky factor in that frame: its diagonal is the softplus, what is below it a linear
+    head ``lower`` that starts at zero. On Euclidean space it is the normal law of any covariance.
     """
 
     n_in: int
     space: Space
+    full: bool = False
     head: Dense = field(init=False)
+    lower: tuple[Dense, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "head", Dense(self.n_in, 2 * self.dim))
+        below = self.dim * (self.dim - 1) // 2 if self.full else 0
+        object.__setattr__(self, "lower", (Dense(self.n_in, below, weight_init=zeros),) if below else ())
 
     @property
     def dim(self) -> int:  # type: ignore[override]
@@ -103,8 +114,9 @@ class WrappedLatent(Latent):
         origin = manifold.origin(like=out)
         u, pull_frame = manifold.from_coordinates_vjp(origin, out[..., : self.dim])
         loc, pull_exp = manifold.exp_vjp(origin, u)
-        scale, slope = softplus(out[..., self.dim :])
-        q = WrappedNormal(manifold, loc, scale)
+        spread, slope = softplus(out[..., self.dim :])
+        scale, pull_scale = self._factor_vjp(p, h, spread) if self.full else (spread, None)
+        q = WrappedNormal(manifold, loc, scale, full=self.full)
 
         def pull(dq: Any, g: Params) -> Array:
             xp = namespace(out)
@@ -113,10 +125,28 @@ class WrappedLatent(Latent):
             _, dc, *second = pull_frame(du)
             pull_space(add(*fields, tuple(first), tuple(second)), g)
             dscale = xp.zeros_like(scale) if dscale is None else dscale
-            dc = xp.zeros_like(scale) if dc is None else dc
-            return pull_head(xp.concat([dc, dscale * slope], axis=-1), g)
+            dh, dspread = (None, dscale) if pull_scale is None else pull_scale(dscale, g)
+            dc = xp.zeros_like(spread) if dc is None else dc
+            return add(dh, pull_head(xp.concat([dc, dspread * slope], axis=-1), g))
 
         return q, pull
+
+    def _factor_vjp(self, p: Params, h: Array, spread: Array) -> tuple[Array, Callable[..., tuple[Array, Array]]]:
+        # The lower triangular factor (..., n, n), and its pull to (dh, dspread).
+        xp, n = namespace(h, spread), self.dim
+        i, j = np.tril_indices(n, -1)
+        place = np.full((n, n), n + len(i))
+        place[np.arange(n), np.arange(n)], place[i, j] = np.arange(n), n + np.arange(len(i))
+        below, pulls = zip(*(layer.vjp(p, h) for layer in self.lower), strict=True) if self.lower else ((), ())
+        entries = xp.concat([spread, *below, xp.zeros_like(spread[..., :1])], axis=-1)
+        factor = xp.reshape(xp.take(entries, xp.asarray(place.ravel()), axis=-1), (*spread.shape, n))
+
+        def pull(dfactor: Array, g: Params) -> tuple[Array, Array]:
+            flat = xp.reshape(dfactor, (*spread.shape[:-1], n * n))
+            dh = [back(xp.take(flat, xp.asarray(i * n + j), axis=-1), g) for back in pulls]
+            return add(None, *dh), xp.take(flat, xp.asarray(np.arange(n) * (n + 1)), axis=-1)
+
+        return factor, pull
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,6 +200,7 @@ class ProductLatent(Latent):
 
 
 SPACES: dict[str, dict[str, Any]] = {
+    "e": {"model": "euclidean"},
     "h": {"model": "hyperboloid"},
     "p": {"model": "ball"},
     "u": {"model": "stereographic", "learned": True},
@@ -182,8 +213,9 @@ def latent(text: str, n_in: int, *, family: str = "vmf", **options: Any) -> Late
 
     ``"e2"`` is Gaussian on R^2; ``"s2"`` on the sphere S^2, of the ``family`` ``"vmf"``, ``"power"`` or ``"cauchy"``;
     wrapped normals are ``"h2"`` on the hyperboloid, ``"p2"`` on the Poincare ball, ``"u2"`` in the stereographic model
-    with a learned curvature, ``"t2"`` on the torus. Several make a product; ``family`` and ``options`` then go to the
-    factors that know them.
+    with a learned curvature, ``"t2"`` on the torus. ``"e5:full"``, and so for every letter but s, has the covariance of
+    a Cholesky factor instead of independent coordinates. Several make a product; ``family`` and ``options`` then go to
+    the factors that know them.
 
     Raises
     ------
@@ -193,18 +225,18 @@ def latent(text: str, n_in: int, *, family: str = "vmf", **options: Any) -> Late
     parts = [_repeated(part) for part in str(text).split(",")]
     if len(parts) > 1 or parts[0][0] > 1:
         return _product([name for count, name in parts for _ in range(count)], n_in, family, options)
-    found = re.fullmatch(r"([eshput])(\d+)", str(text))
-    if not found or int(found[2]) < 1:
+    found = re.fullmatch(r"([eshput])(\d+)(:full)?", str(text))
+    if not found or int(found[2]) < 1 or (found[3] and found[1] == "s"):
         msg = (
             f"unknown latent {text!r}; give a letter and a dimension of at least 1: e2 (Gaussian), s2 (sphere), "
-            "h2 (hyperboloid), p2 (Poincare ball), u2 (learned curvature), t2 (torus)"
+            "h2 (hyperboloid), p2 (Poincare ball), u2 (learned curvature), t2 (torus); all but s with :full covariance"
         )
         raise ValueError(msg)
     letter, dim = found[1], int(found[2])
-    if letter == "e":
+    if letter == "e" and not found[3]:
         return GaussianLatent(n_in, dim, **options)
     if letter in SPACES:
-        return WrappedLatent(n_in, Space(dim=dim, **SPACES[letter] | options))
+        return WrappedLatent(n_in, Space(dim=dim, **SPACES[letter] | options), full=bool(found[3]))
     if family not in DIRECTIONAL:
         msg = f"the family of a spherical latent is one of {', '.join(DIRECTIONAL)}, got {family!r}"
         raise ValueError(msg)

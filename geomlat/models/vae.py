@@ -87,6 +87,11 @@ class VAE(Estimator):
         """Where the codes live, with the fitted curvature if it is learned."""
         return self.posterior.latent.manifold_at(self.view(self.vector()))
 
+    def begin(self, theta: Array, x: Array, *, rng: Any, prepare: Callable[..., Array] | None = None) -> None:
+        """Set what starts from rows of the data in a fresh vector: pseudo-inputs, if the prior has such."""
+        if isinstance(self.prior, VampPrior):
+            self.prior.begin(self.view(theta), x, rng=rng, prepare=prepare)
+
     def draw(self, theta: Array, x: Array, *, rng: Any) -> Any:
         """All the noise of one step at ``x``: frozen, so that the objective is a deterministic function of theta."""
         return self._noise(self.encode(theta, x), stream(rng))

@@ -96,6 +96,8 @@ class VampPrior(Layer):
         Whether pi is trained; it starts, and else stays, uniform.
     clipped
         Whether pseudo-inputs are clipped to ``[0, unit]``, as for pixels. A clipped number has no gradient.
+    from_data
+        Whether a training starts the pseudo-inputs from rows of its data, see `begin`.
 
     Raises
     ------
@@ -109,6 +111,7 @@ class VampPrior(Layer):
     spread: float = 0.1
     learn_weights: bool = False
     clipped: bool = True
+    from_data: bool = False
 
     def __post_init__(self) -> None:
         if self.n_components < 1 or not self.spread > 0.0:
@@ -125,10 +128,20 @@ class VampPrior(Layer):
         weights = {"logits": ((self.n_components,), zeros)} if self.learn_weights else {}
         return {"pseudo_inputs": (shape, random), **weights}
 
-    def initialise(self, p: Params, x: Array, *, rng: Any) -> None:
-        """Set the pseudo-inputs in ``p`` to rows of ``x`` drawn without replacement (with, if there are too few)."""
-        chosen = stream(rng).generator().choice(len(x), self.n_components, replace=len(x) < self.n_components)
-        p.of(self)[0][...] = x[chosen] / self.posterior.unit
+    def initialise(self, p: Params, x: Array, *, rng: Any, prepare: Callable[..., Array] | None = None) -> None:
+        """Set the pseudo-inputs in ``p`` to rows of ``x`` drawn without replacement (with, if there are too few).
+
+        ``prepare(rows, rng=stream)`` makes the drawn rows ready, as in a training.
+        """
+        first = stream(rng)
+        chosen = first.generator().choice(len(x), self.n_components, replace=len(x) < self.n_components)
+        drawn = x[chosen] if prepare is None else prepare(x[chosen], rng=first.child("prepare"))
+        p.of(self)[0][...] = drawn / self.posterior.unit
+
+    def begin(self, p: Params, x: Array, *, rng: Any, prepare: Callable[..., Array] | None = None) -> None:
+        """What a training does with its data before the first step: `initialise` if ``from_data``."""
+        if self.from_data:
+            self.initialise(p, x, rng=rng, prepare=prepare)
 
     def pseudo_inputs(self, p: Params) -> Array:
         """The pseudo-inputs ``(K, n_features)`` in the units of the data, as the posterior sees them."""

@@ -58,7 +58,8 @@ def fit(
         Anything with ``init(rng=, dtype=) -> theta``, ``view(vector)``,
         ``loss_vjp(theta, x, noise, beta=) -> (loss, pull)`` with ``pull(g)`` adding to views,
         ``report(theta, x, noise) -> dict`` of means over rows with a ``"loss"``, and ``config() -> dict``. The
-        ``noise`` they get is the stream of the step, to draw from.
+        ``noise`` they get is the stream of the step, to draw from. If it has ``begin(theta, x, rng=, prepare=)``, that
+        sets what starts from the data in a fresh vector.
     x
         Shape ``(rows, ...)``; it stays where it is (host or device) and in its dtype, batches are cast.
     beta, warmup_epochs
@@ -123,7 +124,10 @@ def fit(
         training = _moved(saved.training, x)
     else:
         start = model.init(rng=first.child("init"), dtype=np.dtype(settings.dtype)) if theta is None else theta
-        training = _begin(settings, _like(x, start, settings.dtype))
+        start = _like(x, start, settings.dtype)
+        if theta is None and hasattr(model, "begin"):
+            model.begin(start, x, rng=first.child("begin"), prepare=settings.prepare)
+        training = _begin(settings, start)
     training.epochs, training.steps_per_epoch = epochs, settings.steps(x.shape[0])
     _probe(model, training, x, validation, settings, first)
     folder = None if directory is None else writable_folder(directory)

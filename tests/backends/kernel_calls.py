@@ -137,6 +137,13 @@ def _von_mises_fisher() -> None:
         q.log_prob_vjp(z)[1](np.ones((3, 4)))
 
 
+def _pairs() -> None:
+    from geomlat.distributions import Normal
+    from geomlat.distributions.pairs import log_prob_pairs
+
+    log_prob_pairs(Normal(np.eye(3), np.full((3, 1), 0.5)), np.ones((2, 3)))
+
+
 def _power_spherical() -> None:
     from geomlat.distributions import PowerSpherical
 
@@ -197,6 +204,7 @@ CALLS: list[Callable[[], None]] = [
     _rotations,
     _hyperboloid,
     _von_mises_fisher,
+    _pairs,
     _power_spherical,
     _gamma_and_beta,
     _von_mises_fisher_mixture,

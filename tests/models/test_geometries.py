@@ -8,7 +8,7 @@ import pytest
 from geomlat.distributions import Normal, PowerSpherical, VonMisesFisher
 from geomlat.distributions.pairs import log_prob_pairs, log_prob_pairs_vjp
 from geomlat.grad import gradcheck, gradcheck_vector
-from geomlat.models import AggregatePosterior, Space, VampPrior, build, rate_vjp, vae
+from geomlat.models import Space, VampPrior, build, rate_vjp, vae
 from geomlat.optim import Adam
 
 LATENTS = {
@@ -23,6 +23,10 @@ LATENTS = {
     "learned-positive": {"latent": "u2", "curvature": 0.3},
     "torus": {"latent": "t2"},
     "mixed": {"latent": "s2,h2,e1,u2", "curvature": -0.6},
+    "full": {"latent": "e3:full"},
+    "full-hyperboloid": {"latent": "h2:full"},
+    "full-learned": {"latent": "u2:full", "curvature": 0.3},
+    "full-in-product": {"latent": "e2:full,s2"},
     "small spheres": {"latent": "3*s2", "family": "power"},
 }
 PRIORS = ("standard", "vamp:3")
@@ -136,23 +140,25 @@ def along(x, tangent, u, dx):
     return (dx * (np.cos(u)[:, None] * t - np.sin(u)[:, None] * x)).sum(-1)
 
 
-def test_the_vamp_prior_is_the_log_sum_exp():
-    gen = np.random.default_rng(0)
-    q = Normal(gen.standard_normal((9, 3)), 0.05 + gen.uniform(size=(9, 3)))
-    logits = gen.standard_normal(9)
-    log_weights = logits - np.log(np.exp(logits).sum())
-    z = 2.0 * gen.standard_normal((4, 11, 3))
-    joint = q.log_prob(z[..., None, :]) + log_weights
-    expected = np.logaddexp.reduce(joint, axis=-1)
-    np.testing.assert_allclose(AggregatePosterior(log_weights, q).log_prob(z), expected, rtol=1e-12)
-
-
-def test_prior_samples_take_components_by_weight():
-    weights = np.array([0.5, 0.3, 0.15, 0.05])
-    q = Normal(10.0 * np.arange(4.0)[:, None], np.full((4, 1), 0.1))
-    x = AggregatePosterior(np.log(weights), q).sample(20000, rng=0)
-    counts = np.bincount(np.round(x[:, 0] / 10.0).astype(int), minlength=4)
-    assert ((counts - 20000 * weights) ** 2 / (20000 * weights)).sum() < 16.3  # 0.1 % of chi-square with 3 d.o.f.
+def test_a_full_gaussian_has_any_covariance_and_its_exact_divergence():
+    model = model_of("full")
+    theta, x = model.init(rng=0), counts()
+    q, r = model.encode(theta, x), model.prior.vjp(model.view(theta))[0]
+    np.testing.assert_array_equal(q.factor, q.spread[..., None] * np.eye(3))
+    model.view(theta)["posterior.latent.lower.0.bias"][...] = [0.4, -0.3, 0.2]
+    q = model.encode(theta, x)
+    np.testing.assert_allclose(np.tril(q.factor[0], -1)[[1, 2, 2], [0, 0, 1]], [0.4, -0.3, 0.2])
+    covariance = q.factor @ q.factor.swapaxes(-1, -2)
+    draws = q.rsample(q.draw(20000, rng=1))
+    np.testing.assert_allclose(np.cov(draws[:, 0].T), covariance[0], atol=0.05)
+    expected = 0.5 * (
+        np.trace(covariance, axis1=-2, axis2=-1) + (q.loc**2).sum(-1) - 3 - np.linalg.slogdet(covariance)[1]
+    )
+    rate, pull = rate_vjp(q, r, draws[0])
+    np.testing.assert_allclose(rate[:, 0], expected, rtol=1e-13)
+    assert pull(np.ones((8, 1)))[2] is None
+    with pytest.raises(ValueError, match="all but s with :full"):
+        vae(6, latent="s2:full")
 
 
 def test_pseudo_inputs_from_data():
