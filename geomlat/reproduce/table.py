@@ -14,6 +14,7 @@ FAMILIES = (
     "blog",
     "vamp",
     "embedding",
+    "sphere",
 )
 
 

@@ -1,0 +1,34 @@
+"""The experiments of densities on sphere and torus: they run, and measure what their gates ask for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from geomlat.reproduce import sphere
+from geomlat.reproduce.running import Job, execute
+from geomlat.reproduce.table import experiments
+
+
+@pytest.mark.parametrize("name", [e.name for e in sphere.EXPERIMENTS])
+def test_smoke_runs_measure_what_the_gates_ask_for(tmp_path: Path, name: str) -> None:
+    e = experiments()[name]
+    values = execute(Job(e, "smoke", 0, tmp_path))["values"]
+    assert {e.measure, *(g.measure for g in e.gates)} <= set(values)
+    assert all(np.isfinite(v) for v in values.values())
+
+
+def test_the_uniform_law_passes_its_gates(tmp_path: Path) -> None:
+    e = experiments()["sphere-uniform"]
+    values = execute(Job(e, "full", 0, tmp_path))["values"]
+    assert all(g.holds(values[g.measure], None) for g in e.gates)
+
+
+def test_bases_are_where_the_table_says() -> None:
+    modes = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0]])
+    cosines = {name: np.array(base) @ modes.T for name, base in sphere.BASES.items()}
+    np.testing.assert_allclose(cosines["good"], [[np.sqrt(0.5)] * 2])
+    np.testing.assert_allclose(cosines["bad"], [[0.0, -1.0]])
+    np.testing.assert_allclose(cosines["atlas"], [[0.0, -1.0], [0.0, 1.0]])
