@@ -27,7 +27,11 @@ def reproduce(args: Namespace) -> int:
     folder = results_folder(args.budget, args.out)
     failed: list[str] = []
     if not args.table:
-        failed = _run(names, args, folder)
+        try:
+            failed = _run(names, args, folder)
+        except KeyboardInterrupt as stop:
+            msg = "interrupted after a checkpoint of each run; repeat the command to continue"
+            raise KeyboardInterrupt(msg) from stop
     text = report.table((table[n], results.read(folder, table[n])) for n in names)
     print(text)
     if folder == RESULTS:

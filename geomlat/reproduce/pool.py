@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -63,5 +64,7 @@ def _watch(stop: Any, parent: int) -> None:
         pass
     if _working.is_set():
         os.kill(os.getpid(), signal.SIGINT)
-    elif os.getppid() != parent:
+    if os.getppid() != parent:
+        while _working.is_set():
+            time.sleep(0.1)
         os._exit(1)

@@ -88,7 +88,11 @@ def execute(job: Job) -> dict[str, Any]:
     if before.is_file():
         write_atomic(job.folder / "earlier.json", json.dumps(json.loads(before.read_text())["seconds"]).encode())
     task = Task(job.experiment.name, job.experiment.budgets[job.budget].settings, job.seed, job.folder, job.backend)
-    values = {name: float(value) for name, value in job.experiment.run(task).items()}
+    try:
+        values = {name: float(value) for name, value in job.experiment.run(task).items()}
+    except BaseException:
+        task.progress(job.share())
+        raise
     run = {"seed": job.seed, "seconds": task.earlier() + time.monotonic() - task.began, "values": values}
     write_atomic(job.folder / RUN, (json.dumps(run, indent=1) + "\n").encode())
     return run

@@ -325,8 +325,9 @@ def test_an_interrupted_command_continues(tmp_path: Path) -> None:
             assert process.poll() is None
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        _, said = process.communicate(timeout=60)
         assert process.returncode == 130
+        assert b"repeat the command to continue" in said
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (folder / "run.json").is_file()
