@@ -22,6 +22,7 @@ def run(task: Task) -> Mapping[str, float]:
         mammals = data.load("mammals")
         x = module.embed(manifold, mammals, epochs=s["epochs"], lr=s["learning_rate"], seed=task.seed)
         rank, precision = module.scores(manifold, x, mammals.pairs)
+        task.progress(0.5)
         found |= {f"{prefix}rank": float(rank), f"{prefix}precision": float(precision)}
     return {**found, "gain": found["precision"] - found["euclidean_precision"]}
 

@@ -15,7 +15,7 @@ import numpy as np
 from geomlat import models
 from geomlat.data import Dataset, load
 from geomlat.evaluate import bound, log_likelihood
-from geomlat.optim import Adam
+from geomlat.optim import Adam, normalised
 from geomlat.reproduce.experiment import Budget, Experiment, Gate, Published
 from geomlat.reproduce.paired import gap, keep_rows
 from geomlat.reproduce.task import Task
@@ -62,13 +62,19 @@ def run(task: Task) -> Mapping[str, float]:
         theta=start(task, model, data, train),
         epochs=s["epochs"],
         batch_size=s["batch_size"],
-        optimizer=Adam(s["learning_rate"]),
+        optimizer=optimizer(model, s),
         warmup_epochs=s["warmup"],
         patience=s["patience"],
         validation=task.place(data.validation),
         prepare=data.prepare,
     )
     return dict(task.once("scores", lambda: scores(task, model, data)))
+
+
+def optimizer(model: Any, settings: Mapping[str, Any]) -> Adam:
+    """Adam, on normalised gradients if the settings say so."""
+    rate = settings["learning_rate"]
+    return normalised(model.layout, rate) if settings.get("normalised") else Adam(rate)
 
 
 def start(task: Task, model: Any, data: Dataset, train: Any) -> Any:
@@ -104,7 +110,7 @@ def scores(task: Task, model: Any, data: Dataset) -> dict[str, float]:
         "elbo": -means["loss"],
         "elbo_error": once.standard_error,
         "reconstruction": -means["reconstruction"],
-        "kl": means["kl"],
+        **{name: means[name] for name in ("kl", "euclidean_kl") if name in means},
         "epochs": model.run.epoch,
     }
 
