@@ -42,7 +42,9 @@ def _line(cells: Iterable[str]) -> str:
 
 def _cells(experiment: Experiment, result: Result | None) -> list[str]:
     word = status(experiment, result)
-    gates = f" (gate: {'; '.join(map(str, experiment.gates))})" if word == "missed" and experiment.gates else ""
+    # Where nothing is published, the word is about the gate alone.
+    shown = word == "missed" or (experiment.published is None and word == "reproduced")
+    gates = f" (gate: {'; '.join(map(str, experiment.gates))})" if shown and experiment.gates else ""
     head = [f"{experiment.system}: {experiment.quantity}", experiment.data, published(experiment.published)]
     if result is None:
         return [*head, "", "", "", word, f"`{command(experiment.name, 'full')}`", ""]

@@ -158,6 +158,8 @@ def test_the_table_stands_between_its_marks(tmp_path: Path) -> None:
     assert lines[2].endswith("| not run | `geomlat reproduce a --budget full` |  |")
     assert "| 11 +- 1 [doc], nobody | 12.50 +- 0.10 | 2 |  | missed (gate: score >= 13) |" in lines[3]
     assert "| 12.00 +- 0.10 | 1 |  | short run | `geomlat reproduce toy` | 50 s |" in lines[4]
+    alone = toy("d", published=None, gates=(Gate(measure="score", at_least=12.0),))
+    assert "| reproduced (gate: score >= 12) |" in report.table([(alone, result(12.4, 12.6))])
     page = tmp_path / "page.md"
     page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
     for _ in range(2):
