@@ -8,6 +8,7 @@ from geomlat.flows.coupling import AdditiveCoupling, AffineCoupling, Coupling
 from geomlat.flows.dequantized import DequantizedDensity
 from geomlat.flows.flow import Flow, coupling_flow
 from geomlat.flows.linear import ActNorm, InvertibleLinear, Permutation
+from geomlat.flows.pixels import PixelFrame
 from geomlat.flows.spline import RationalQuadratic, SplineCoupling
 from geomlat.flows.tangent import TangentFlow
 from geomlat.flows.transform import Chain, Inverse, Transform
@@ -27,6 +28,7 @@ __all__ = [
     "InvertibleLinear",
     "Moebius",
     "Permutation",
+    "PixelFrame",
     "RationalQuadratic",
     "SplineCoupling",
     "TangentFlow",

@@ -91,12 +91,12 @@ class InvertibleLinear(Transform):
         lower, upper, log_diagonal = p.of(self)
         xp = namespace(lower)
         unit, scale = xp.eye(self.dim, dtype=lower.dtype), xp.exp(log_diagonal)
-        low, up = xp.tril(lower, k=-1) + unit, xp.triu(upper, k=1) + unit * scale
+        low, up = xp.tril(lower, k=-1) + unit, xp.triu(upper, k=1) + unit * scale[..., None]
 
         def pull(dw: Array, g: Params) -> None:
             dlower, dupper, dlog = g.of(self)
-            dup = xp.matmul(low.T, dw)
-            dlower += xp.tril(xp.matmul(dw, up.T), k=-1)
+            dup = xp.matmul(low.mT, dw)
+            dlower += xp.tril(xp.matmul(dw, up.mT), k=-1)
             dupper += xp.triu(dup, k=1)
             dlog += xp.sum(unit * dup, axis=-1) * scale
 
@@ -109,31 +109,47 @@ class InvertibleLinear(Transform):
 
         def pull(cotangent: tuple[Array | None, Array | None], g: Params) -> tuple[Array, None]:
             dy = dense(cotangent[0], x)
-            rows = xp.reshape(dy, (-1, self.dim))
-            pull_matrix(xp.matmul(rows.T, xp.reshape(x, (-1, self.dim))), g)
+            pull_matrix(_outer(w, dy, x), g)
             if cotangent[1] is not None:
-                g.of(self)[2][...] += xp.sum(cotangent[1])
+                g.of(self)[2][...] += total(log_diagonal, cotangent[1])
             return xp.matmul(dy, w), None
 
-        logdet = xp.zeros_like(x[..., 0]) + xp.sum(log_diagonal)
-        return (xp.matmul(x, w.T), logdet), pull
+        return (xp.matmul(x, w.mT), spread(x, log_diagonal)), pull
 
     def inverse_vjp(self, p: Params, y: Array, context: Array | None = None) -> tuple[Moved, Pull]:
         """``(W^-1 y, -sum log_diagonal)`` and its pullback."""
         xp, log_diagonal = namespace(y), p.of(self)[2]
         w, pull_matrix = self.matrix_vjp(p)
         back = xp.linalg.inv(w)
-        x = xp.matmul(y, back.T)
+        x = xp.matmul(y, back.mT)
 
         def pull(cotangent: tuple[Array | None, Array | None], g: Params) -> tuple[Array, None]:
             dy = xp.matmul(dense(cotangent[0], y), back)
-            rows = xp.reshape(dy, (-1, self.dim))
-            pull_matrix(-xp.matmul(rows.T, xp.reshape(x, (-1, self.dim))), g)
+            pull_matrix(-_outer(w, dy, x), g)
             if cotangent[1] is not None:
-                g.of(self)[2][...] -= xp.sum(cotangent[1])
+                g.of(self)[2][...] -= total(log_diagonal, cotangent[1])
             return dy, None
 
-        return (x, xp.zeros_like(y[..., 0]) - xp.sum(log_diagonal)), pull
+        return (x, -spread(y, log_diagonal)), pull
+
+
+def _outer(w: Array, dy: Array, x: Array) -> Array:
+    """The sum over points of ``dy x^T``, for each matrix of ``w``."""
+    n = x.shape[-1]
+    a, b = (dy, x) if w.ndim == 3 else (namespace(dy).reshape(dy, (-1, n)), namespace(x).reshape(x, (-1, n)))
+    return namespace(a).matmul(a.mT, b)
+
+
+def spread(x: Array, log_scale: Array) -> Array:
+    """The sum of log-scales ``(n,)``, or of each of k rows of them, at every point of ``x``."""
+    xp = namespace(x)
+    return xp.zeros_like(x[..., 0]) + xp.sum(log_scale, axis=-1, keepdims=log_scale.ndim == 2)
+
+
+def total(log_scale: Array, dlogdet: Array) -> Array:
+    """The cotangent of every log-scale of a sum of them."""
+    xp = namespace(dlogdet)
+    return xp.sum(dlogdet, axis=-1, keepdims=True) if log_scale.ndim == 2 else xp.sum(dlogdet)
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,31 +181,38 @@ class ActNorm(Transform):
 
     def forward_vjp(self, p: Params, x: Array, context: Array | None = None) -> tuple[Moved, Pull]:
         """``(y, sum log_scale)`` and its pullback."""
-        xp, (log_scale, shift) = namespace(x), p.of(self)
-        scale = xp.exp(log_scale)
+        log_scale, scale, shift = self._by_point(p)
 
         def pull(cotangent: tuple[Array | None, Array | None], g: Params) -> tuple[Array, None]:
             dy, (dlog, dshift) = dense(cotangent[0], x), g.of(self)
-            dlog += sum_to(dy * x * scale, (self.dim,))
-            dshift += sum_to(dy, (self.dim,))
+            dlog += _summed(dy * x * scale, dlog)
+            dshift += _summed(dy, dshift)
             if cotangent[1] is not None:
-                dlog += xp.sum(cotangent[1])
+                dlog += total(log_scale, cotangent[1])
             return dy * scale, None
 
-        return (x * scale + shift, xp.zeros_like(x[..., 0]) + xp.sum(log_scale)), pull
+        return (x * scale + shift, spread(x, log_scale)), pull
 
     def inverse_vjp(self, p: Params, y: Array, context: Array | None = None) -> tuple[Moved, Pull]:
         """``(x, -sum log_scale)`` and its pullback."""
-        xp, (log_scale, shift) = namespace(y), p.of(self)
-        scale = xp.exp(-log_scale)
-        x = (y - shift) * scale
+        log_scale, scale, shift = self._by_point(p)
+        x = (y - shift) / scale
 
         def pull(cotangent: tuple[Array | None, Array | None], g: Params) -> tuple[Array, None]:
             dx, (dlog, dshift) = dense(cotangent[0], y), g.of(self)
-            dlog -= sum_to(dx * x, (self.dim,))
-            dshift -= sum_to(dx * scale, (self.dim,))
+            dlog -= _summed(dx * x, dlog)
+            dshift -= _summed(dx / scale, dshift)
             if cotangent[1] is not None:
-                dlog -= xp.sum(cotangent[1])
-            return dx * scale, None
+                dlog -= total(log_scale, cotangent[1])
+            return dx / scale, None
 
-        return (x, xp.zeros_like(y[..., 0]) - xp.sum(log_scale)), pull
+        return (x, -spread(y, log_scale)), pull
+
+    def _by_point(self, p: Params) -> tuple[Array, Array, Array]:
+        log_scale, shift = p.of(self)
+        scale = namespace(log_scale).exp(log_scale)
+        return (log_scale, scale[:, None], shift[:, None]) if scale.ndim == 2 else (log_scale, scale, shift)
+
+
+def _summed(g: Array, like: Array) -> Array:
+    return namespace(g).sum(g, axis=-2) if like.ndim == 2 else sum_to(g, like.shape)

@@ -29,8 +29,11 @@ class Layout:
         self.size = start
 
     def view(self, vector: Any) -> Params:
-        """Named views of a flat vector of this layout; writing to a view writes to the vector."""
-        if vector.shape != (self.size,):
+        """Named views of a flat vector of this layout; writing to a view writes to the vector.
+
+        Of several vectors ``(k, size)`` the views are ``(k, *shape)``: k models of one layout, evaluated at once.
+        """
+        if vector.ndim > 2 or vector.shape[-1:] != (self.size,):
             msg = f"the parameter vector has shape {vector.shape}, this model needs ({self.size},)"
             raise ValueError(msg)
         return Params(self, vector)
@@ -41,7 +44,8 @@ class Params(Mapping[str, Any]):
 
     def __init__(self, layout: Layout, vector: Any) -> None:
         self.layout, self.vector = layout, vector
-        self._views = {name: vector[where].reshape(shape) for name, (where, shape) in layout.slices.items()}
+        lead = vector.shape[:-1]
+        self._views = {name: vector[..., where].reshape(lead + shape) for name, (where, shape) in layout.slices.items()}
         self._owned = {owner: tuple(self._views[n] for n in names) for owner, names in layout.owned.items()}
 
     def of(self, layer: object) -> tuple[Any, ...]:

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from geomlat.backends import namespace
-from geomlat.flows import Flow, coupling_flow
+from geomlat.backends import namespace, to_host
+from geomlat.flows import ActNorm, Flow, InvertibleLinear, coupling_flow
 from geomlat.grad import Params
+from geomlat.models._flow_starts import gaussians
 from geomlat.nn import MLP
 from geomlat.nn.initialisers import zeros
 from geomlat.nn.layer import Initialiser
@@ -36,12 +37,14 @@ class FlowMixture(Trainable):
     posterior_hidden
         Hidden widths of the network of q(c|x).
     objective
-        ``"elbo"``, the bound above, or ``"marginal"``, the log-likelihood itself by a log-sum-exp, which leaves q
-        untrained and uses the exact p(c|x).
+        ``"elbo"``, the bound above, or ``"marginal"``, the log-likelihood itself by a log-sum-exp; q then follows the
+        exact p(c|x) and moves nothing else.
     learn_weights
         Whether pi is trained; it starts uniform.
     shared
         One flow with the component as a one-hot context in the place of K flows.
+    framed
+        Whether the flow of each component ends with a linear map and a shift of its own, which `start` sets from data.
     supervision
         The weight of the cross-entropy of q(c|x) on rows with a label.
 
@@ -63,6 +66,7 @@ class FlowMixture(Trainable):
     objective: str = "elbo"
     learn_weights: bool = True
     shared: bool = False
+    framed: bool = False
     supervision: float = 1.0
     flows: tuple[Flow, ...] = field(init=False, repr=False)
     posterior: MLP = field(init=False, repr=False)
@@ -75,18 +79,20 @@ class FlowMixture(Trainable):
                 f"got {k}, {self.objective!r}, {self.supervision}"
             )
             raise ValueError(msg)
-        context = k if self.shared else 0
-        made = tuple(
-            coupling_flow(
-                self.features, self.blocks, self.hidden, kind=self.kind, activation=self.activation, context=context
-            )
-            for _ in range(1 if self.shared else k)
-        )
+        made = tuple(self._flow() for _ in range(1 if self.shared else k))
         sizes = (self.features, *self.posterior_hidden, k)
         for name in ("hidden", "posterior_hidden"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "flows", made)
         object.__setattr__(self, "posterior", MLP(sizes, self.activation))
+
+    def _flow(self) -> Flow:
+        context = self.n_components if self.shared else 0
+        flow = coupling_flow(
+            self.features, self.blocks, self.hidden, kind=self.kind, activation=self.activation, context=context
+        )
+        frame = (InvertibleLinear(self.features), ActNorm(self.features)) if self.framed else ()
+        return Flow((*flow.transforms, *frame), context=context)
 
     def parameters(self) -> dict[str, tuple[tuple[int, ...], Initialiser]]:
         """``logits`` of pi, (n_components,)."""
@@ -101,13 +107,13 @@ class FlowMixture(Trainable):
         """``log p_c(x)`` ``(n, n_components)``, and ``pull(dl, g)``."""
         xp, n, k = namespace(x), x.shape[0], self.n_components
         if not self.shared:
-            found = [flow.log_density_vjp(p, x) for flow in self.flows]
+            several = xp.broadcast_to(x, (k, *x.shape))
+            l, pull_flows = self.flows[0].log_density_vjp(self._stacked(p), several)
 
             def pull(dl: Array, g: Params) -> None:
-                for c, (_, pull_flow) in enumerate(found):
-                    pull_flow(dl[:, c], g)
+                pull_flows(dl.T, self._stacked(g))
 
-            return xp.stack([l for l, _ in found], axis=-1), pull
+            return l.T, pull
         context = xp.repeat(xp.eye(k, dtype=x.dtype), n, axis=0)
         l, pull_shared = self.flows[0].log_density_vjp(p, xp.tile(x, (k, 1)), context)
 
@@ -132,11 +138,10 @@ class FlowMixture(Trainable):
         joint = log_p + log_pi
         known = (labels >= 0.0)[:, None]
         target = xp.astype(labels[:, None] == xp.arange(self.n_components), x.dtype)
-        weight = xp.exp(log_q if self.objective == "elbo" else _log_softmax(joint))
-        if self.objective == "elbo":
-            free = xp.sum(weight * (joint - log_q), axis=-1)
-        else:
-            free = _log_sum_exp(joint)[:, 0]
+        q = xp.exp(log_q)
+        bound = xp.sum(q * (joint - log_q), axis=-1)
+        exact = _log_sum_exp(joint)
+        free, weight = (bound, q) if self.objective == "elbo" else (exact[:, 0], xp.exp(joint - exact))
         fixed = xp.sum(target * (joint + self.supervision * log_q), axis=-1)
         objective = xp.where(known[:, 0], fixed, free)
 
@@ -146,9 +151,8 @@ class FlowMixture(Trainable):
             if self.learn_weights:
                 dlogits = g.of(self)[0]
                 dlogits += xp.sum(djoint, axis=0) - xp.exp(log_pi) * xp.sum(djoint)
-            dh = xp.where(known, self.supervision * (target - xp.exp(log_q)), xp.zeros_like(log_q))
-            if self.objective == "elbo":
-                dh = xp.where(known, dh, weight * (joint - log_q - free[:, None]))
+            follow = q * (joint - log_q - bound[:, None]) if self.objective == "elbo" else weight - q
+            dh = xp.where(known, self.supervision * (target - q), follow)
             pull_posterior(beta * dh / -n, g, inputs=False)
 
         return -xp.mean(objective), pull
@@ -159,8 +163,42 @@ class FlowMixture(Trainable):
         joint = self.component_log_probs_vjp(p, points)[0] + self._log_weights(p)
         return {"loss": self.loss_vjp(theta, x, noise)[0], "nll": -namespace(x).mean(_log_sum_exp(joint))}
 
-    def fit(self, X: Array, y: Array | None = None, **settings: Any) -> FlowMixture:
+    def start(self, X: Array, y: Array | None = None, *, nested: bool = False, rng: Any) -> Array:
+        """A parameter vector whose components are Gaussians fitted to the rows of ``X`` by EM, known labels kept.
+
+        EM begins with k-means++ cells; the Gaussians of a ``nested`` start have one centre and differ in size.
+
+        Raises
+        ------
+        ValueError
+            If the mixture is not ``framed`` or its flows are shared: such components have no frames to set.
+        """
+        from geomlat.random import stream
+
+        if not self.framed or self.shared:
+            msg = "only components with frames start from data: use framed=True and shared=False"
+            raise ValueError(msg)
+        first, rows = stream(rng), to_host(self._rows(X, y)).astype(np.float64)
+        x, labels = rows[:, : self.features], rows[:, self.features].astype(int)
+        found = gaussians(x, labels, self.n_components, nested=nested, rng=first.child("cells").generator())
+        theta = self.init(rng=first.child("init"))
+        p = self.view(theta)
+        p["logits"][...] = np.log(found.weights)
+        for flow, mean, factor in zip(self.flows, found.means, found.factors, strict=True):
+            frame, shift = flow.transforms[-2:]
+            diagonal = np.diag(factor)
+            p.of(frame)[0][...] = np.tril(factor / diagonal, -1)
+            p.of(frame)[2][...] = np.log(diagonal)
+            p.of(shift)[1][...] = mean
+        return theta
+
+    def fit(
+        self, X: Array, y: Array | None = None, *, starts: int = 0, trial_epochs: int = 20, **settings: Any
+    ) -> FlowMixture:
         """Train on the rows of ``X`` ``(n, features)``, with labels ``y`` ``(n,)``, -1 where unknown, if there are any.
+
+        With ``starts`` each of that many vectors by `start`, the last of them nested, is first trained for
+        ``trial_epochs`` by the objective ``"marginal"``; the one of the largest objective on the rows goes on.
 
         Raises
         ------
@@ -170,7 +208,25 @@ class FlowMixture(Trainable):
         validation = settings.pop("validation", None)
         if validation is not None:
             settings["validation"] = self._rows(validation, None)
-        return super().fit(self._rows(X, y), **settings)
+        rows = self._rows(X, y)
+        if starts and not settings.get("resume"):
+            settings["theta"] = self._tried(rows, starts, trial_epochs, settings)
+        return super().fit(rows, **settings)
+
+    def _tried(self, rows: Array, starts: int, epochs: int, settings: dict[str, Any]) -> Array:
+        from geomlat.random import stream
+        from geomlat.train import fit
+
+        first, model = stream(settings.get("rng")), replace(self, objective="marginal")
+        kept = {name: settings[name] for name in ("batch_size", "optimizer", "dtype", "threads") if name in settings}
+        x, y = self._split(rows)
+        found = []
+        for s in range(starts):
+            rng = first.child("start", s)
+            theta = self.start(x, y, nested=starts > 1 and s == starts - 1, rng=rng)
+            theta = fit(model, rows, epochs=epochs, theta=theta, rng=rng, **kept).theta
+            found.append((float(model.report(theta, rows, None)["loss"]), s, theta))
+        return min(found)[2]
 
     def log_prob(self, X: Array) -> Array:
         """The log-density of the mixture at each row."""
@@ -250,6 +306,12 @@ class FlowMixture(Trainable):
             if name.startswith("posterior."):
                 new[name][...] = old[name] if old[name].shape == new[name].shape else old[name][..., kept]
         return small.fitted(theta)
+
+    def _stacked(self, p: Params) -> Params:
+        """The parameters of all flows, which lie one after the other, as those of one flow with an axis more."""
+        layout, first = self.flows[0].layout, self.n_components
+        vectors = p.vector[first : first + self.n_components * layout.size]
+        return layout.view(vectors.reshape(self.n_components, layout.size))
 
     def _joint(self, X: Array) -> Array:
         p, x = self.view(self.vector()), self._points(X)

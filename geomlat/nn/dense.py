@@ -59,9 +59,9 @@ class Dense(Layer):
         With ``inputs=False`` the cotangent of ``x`` is not computed and None returned: for a first layer fed by data.
         """
         weight, bias = p.of(self)
-        xp, rule = namespace(x, weight), self.rule
+        xp, rule, several = namespace(x, weight), self.rule, weight.ndim == 3
         s = xp.matmul(x, weight)
-        s += bias
+        s += bias[:, None] if several else bias
         y = rule.f(xp, s)
 
         def pull(dy: Array, g: Params, *, inputs: bool = True) -> Array:
@@ -69,9 +69,9 @@ class Dense(Layer):
                 return None
             ds = dy if rule.name == "identity" else dy * rule.slope(xp, s, y)
             dweight, dbias = g.of(self)
-            rows = xp.reshape(ds, (-1, self.n_out))
-            dweight += xp.matmul(xp.reshape(x, (-1, self.n_in)).T, rows)
-            dbias += xp.sum(rows, axis=0)
-            return xp.matmul(ds, weight.T) if inputs else None
+            rows, seen = (ds, x) if several else (xp.reshape(ds, (-1, self.n_out)), xp.reshape(x, (-1, self.n_in)))
+            dweight += xp.matmul(seen.mT, rows)
+            dbias += xp.sum(rows, axis=-2)
+            return xp.matmul(ds, weight.mT) if inputs else None
 
         return y, pull

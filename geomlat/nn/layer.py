@@ -26,6 +26,9 @@ class Layer:
 
     ``vjp(p, x) -> (y, pull)`` and ``pull(dy, g) -> dx``: the pull adds to the views ``g`` and returns the cotangent of
     the input. Nothing is kept on ``self``, so that a layer may be called twice in one step.
+
+    `Dense`, `MLP` and the couplings also take views of several vectors (see `geomlat.grad.Layout.view`) and inputs
+    ``(k, n, n_in)``: k layers side by side, in one batched product.
     """
 
     def parameters(self) -> dict[str, tuple[tuple[int, ...], Initialiser]]:

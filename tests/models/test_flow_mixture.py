@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from geomlat.grad import gradcheck_vector
 from geomlat.models import FlowMixture
@@ -17,14 +18,17 @@ def three_blobs(n=600, seed=0):
     return 3.0 * np.stack((np.cos(angle), np.sin(angle)), -1) + 0.4 * gen.standard_normal((n, 2)), labels
 
 
-@pytest.mark.parametrize("objective", ["elbo", "marginal"])
-@pytest.mark.parametrize("shared", [False, True])
-@pytest.mark.parametrize("learn_weights", [False, True])
-def test_objectives_are_gradchecked(objective, shared, learn_weights):
-    model = FlowMixture(**SMALL, objective=objective, shared=shared, learn_weights=learn_weights, supervision=0.7)
-    gen = np.random.default_rng(0)
+def rows_and_theta(model, seed=0):
+    gen = np.random.default_rng(seed)
     theta = 0.5 * gen.standard_normal(model.layout.size)
-    rows = np.concatenate((gen.standard_normal((6, 2)), np.array([-1.0, 0, -1, 2, 1, -1])[:, None]), axis=-1)
+    return np.concatenate((gen.standard_normal((6, 2)), np.array([-1.0, 0, -1, 2, 1, -1])[:, None]), axis=-1), theta
+
+
+@pytest.mark.parametrize(("shared", "framed"), [(False, False), (False, True), (True, False)])
+@pytest.mark.parametrize("learn_weights", [False, True])
+def test_the_bound_is_gradchecked(shared, framed, learn_weights):
+    model = FlowMixture(**SMALL, shared=shared, framed=framed, learn_weights=learn_weights, supervision=0.7)
+    rows, theta = rows_and_theta(model)
     where = model.layout.slices["logits"][0]
     frozen = theta[where].copy()
 
@@ -36,6 +40,123 @@ def test_objectives_are_gradchecked(objective, shared, learn_weights):
         return loss, lambda g: pull(model.view(g))
 
     gradcheck_vector(objective_vjp, theta)
+
+
+@pytest.mark.parametrize(("shared", "framed"), [(False, False), (False, True), (True, False)])
+def test_the_likelihood_moves_the_flows_and_the_network_follows(shared, framed):
+    model = FlowMixture(**SMALL, objective="marginal", shared=shared, framed=framed, supervision=0.7)
+    rows, theta = rows_and_theta(model)
+    posterior = np.zeros(len(theta), dtype=bool)
+    for name, (where, _) in model.layout.slices.items():
+        posterior[where] = name.startswith("posterior.")
+    exact = model.fitted(theta).predict_proba(rows[:, :2])
+    known = rows[:, 2] >= 0.0
+    weight = np.where(known[:, None], 0.7 * (rows[:, 2:] == np.arange(3)), exact)
+
+    def flows_vjp(free):
+        t = theta.copy()
+        t[~posterior] = free
+        loss, pull = model.loss_vjp(t, rows, None)
+
+        def pull_free(g):
+            whole = np.zeros_like(theta)
+            pull(model.view(whole))
+            g += whole[~posterior]
+
+        return loss, pull_free
+
+    def network_vjp(free):
+        t = theta.copy()
+        t[posterior] = free
+        q = model.fitted(t).amortised_proba(rows[:, :2])
+
+        def pull_free(g):
+            whole = np.zeros_like(theta)
+            model.loss_vjp(t, rows, None)[1](model.view(whole))
+            g += whole[posterior]
+
+        return -(weight * np.log(q)).sum() / len(rows), pull_free
+
+    gradcheck_vector(flows_vjp, theta[~posterior])
+    gradcheck_vector(network_vjp, theta[posterior])
+
+
+def test_components_evaluated_at_once_are_those_of_the_single_flows():
+    for kind in ("affine", "spline"):
+        model = FlowMixture(**SMALL, framed=True, kind=kind)
+        rows, theta = rows_and_theta(model)
+        p, x, dl = model.view(theta), rows[:, :2], np.arange(18.0).reshape(6, 3)
+        l, pull = model.component_log_probs_vjp(p, x)
+        at_once, singly = np.zeros_like(theta), np.zeros_like(theta)
+        pull(dl, model.view(at_once))
+        for c, flow in enumerate(model.flows):
+            alone, pull_flow = flow.log_density_vjp(p, x)
+            np.testing.assert_allclose(l[:, c], alone, rtol=1e-12)
+            pull_flow(dl[:, c], model.view(singly))
+        np.testing.assert_allclose(at_once, singly, rtol=1e-11, atol=1e-11)
+
+
+def bent_blobs(n=900, seed=0):
+    x, labels = three_blobs(n, seed)
+    radius = np.hypot(x[:, 0], x[:, 1])
+    c, s = np.cos(0.6 * radius), np.sin(0.6 * radius)
+    return np.stack((c * x[:, 0] - s * x[:, 1], s * x[:, 0] + c * x[:, 1]), -1), labels
+
+
+def test_components_are_found_without_labels_from_the_best_start():
+    x, labels = bent_blobs()
+    model = FlowMixture(
+        n_components=3, features=2, hidden=(8,), activation="tanh", framed=True, posterior_hidden=(32, 32)
+    )
+    model.fit(x, starts=3, trial_epochs=10, epochs=20, rng=1, optimizer=Adam(1e-2), batch_size=128)
+    found = model.predict(x)
+    names = [np.bincount(labels[found == c], minlength=3).argmax() for c in range(3)]
+    assert sorted(names) == [0, 1, 2]
+    assert (np.array(names)[found] == labels).mean() > 0.97
+    assert -model.elbo(x).mean() < 2.3
+
+
+def test_the_start_of_the_largest_objective_goes_on(monkeypatch):
+    x, labels = three_blobs()
+    model = FlowMixture(**SMALL, framed=True)
+    good, bad = model.start(x, labels, rng=0), model.start(x - 1.0, labels, rng=0)
+    offered, nested = iter([bad, good, bad]), []
+
+    def start(self, x, y, *, nested, rng, seen=nested):
+        seen.append(nested)
+        return next(offered)
+
+    monkeypatch.setattr(FlowMixture, "start", start)
+    model.fit(x, starts=3, trial_epochs=0, epochs=0, rng=0, dtype=np.float64)
+    assert nested == [False, False, True]
+    np.testing.assert_array_equal(model.theta, good)
+
+
+def test_a_start_is_a_mixture_of_gaussians():
+    x, labels = three_blobs()
+    model = FlowMixture(**SMALL, framed=True)
+    model.fitted(model.start(x, rng=0))
+    weights = model.weights()
+    assert (np.bincount(model.predict(x[labels == 0]), minlength=3) > 195).sum() == 1
+    expected = []
+    for c in range(3):
+        z = x[model.predict(x) == c]
+        expected.append(stats.multivariate_normal(z.mean(0), np.cov(z.T)).logpdf(x) + np.log(weights[c]))
+    np.testing.assert_allclose(model.log_prob(x).mean(), np.logaddexp.reduce(expected).mean(), atol=0.02)
+    kept = model.start(x, np.where(np.arange(len(x)) < 30, labels, -1), rng=0)
+    assert (model.fitted(kept).predict(x) == labels).mean() > 0.99
+
+
+def test_nested_starts_have_one_centre():
+    gen = np.random.default_rng(0)
+    labels = np.arange(900) % 3
+    x = gen.standard_normal((900, 2)) * np.array([0.02, 0.3, 4.0])[labels, None] + 1.0
+    model = FlowMixture(**SMALL, framed=True)
+    model.fitted(model.start(x, nested=True, rng=0))
+    assert (model.predict(x) == labels).mean() > 0.9
+    for bad in ({"shared": True, "framed": True}, {}):
+        with pytest.raises(ValueError, match="framed=True and shared=False"):
+            FlowMixture(**SMALL, **bad).start(x, rng=0)
 
 
 def test_the_bound_is_below_and_tight_at_the_exact_posterior():
