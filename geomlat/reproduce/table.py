@@ -13,6 +13,7 @@ FAMILIES = (
     "neighbours",
     "blog",
     "vamp",
+    "faces",
     "embedding",
     "sphere",
 )

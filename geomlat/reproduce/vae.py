@@ -46,8 +46,12 @@ SOURCE = "Davidson et al. 2018"
 
 def run(task: Task) -> Mapping[str, float]:
     """Train and score a variational autoencoder: ``log_p``, ``elbo``, ``reconstruction``, ``kl`` on the test rows."""
+    return measured(task, images(task.settings["data"]))
+
+
+def measured(task: Task, data: Dataset) -> dict[str, float]:
+    """`run` on a data set at hand."""
     s = task.settings
-    data = images(s["data"])
     model = models.vae(
         data.n_features,
         latent=s["latent"],
