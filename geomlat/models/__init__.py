@@ -16,6 +16,7 @@ from geomlat.models.angles import CosineLoss, VonMisesSoftplusKappa
 from geomlat.models.autoencoder import Autoencoder
 from geomlat.models.directional import PowerSphericalLatent, SphericalCauchyLatent, VonMisesFisherLatent
 from geomlat.models.flow_mixture import FlowMixture
+from geomlat.models.gaussian import GaussianLogVariance, GaussianSoftplusSD
 from geomlat.models.latent import Latent
 from geomlat.models.latents import GaussianLatent, ProductLatent, WrappedLatent
 from geomlat.models.latents import latent as _latent
@@ -46,6 +47,8 @@ __all__ = [
     "FlowMixture",
     "Gaussian",
     "GaussianLatent",
+    "GaussianLogVariance",
+    "GaussianSoftplusSD",
     "Latent",
     "Likelihood",
     "Posterior",
@@ -88,6 +91,8 @@ _KNOWN = (
     Binomial,
     Gaussian,
     DiscretisedLogistic,
+    GaussianSoftplusSD,
+    GaussianLogVariance,
     VonMisesSoftplusKappa,
     CosineLoss,
 )

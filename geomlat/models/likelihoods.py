@@ -10,6 +10,7 @@ from typing import Any
 from geomlat.backends import namespace
 from geomlat.grad import sum_to
 from geomlat.models.angles import CosineLoss, VonMisesSoftplusKappa
+from geomlat.models.gaussian import GaussianLogVariance, GaussianSoftplusSD
 from geomlat.models.likelihood import Array, Likelihood, Pull, span
 from geomlat.models.logistic import DiscretisedLogistic
 from geomlat.random import normal, stream, uniform
@@ -145,6 +146,11 @@ LIKELIHOODS: dict[str, tuple[Callable[..., Likelihood], str]] = {
     "bernoulli": (Bernoulli, "bernoulli"),
     "binomial": (lambda trials: Binomial(int(trials)), "binomial:N"),
     "gaussian": (lambda sd="1": Gaussian(float(sd)), "gaussian[:SD]"),
+    "gaussian-sd": (lambda floor="1e-3": GaussianSoftplusSD(float(floor)), "gaussian-sd[:FLOOR]"),
+    "gaussian-log-variance": (
+        lambda floor="1e-3": GaussianLogVariance(float(floor)),
+        "gaussian-log-variance[:FLOOR]",
+    ),
     "logistic": (lambda *words: _logistic(*words), "logistic[:TOP[:LEVELS]]"),
     "logistic-shared": (lambda *words: _logistic(*words, shared=True), "logistic-shared[:TOP[:LEVELS]]"),
     "von-mises": (VonMisesSoftplusKappa, "von-mises[:per-row]"),
@@ -155,7 +161,8 @@ LIKELIHOODS: dict[str, tuple[Callable[..., Likelihood], str]] = {
 def likelihood(text: str | Likelihood) -> Likelihood:
     """The likelihood of a short text: a name and numbers.
 
-    ``"bernoulli"``, ``"binomial:16"`` (trials), ``"gaussian"``, ``"gaussian:0.1"`` (standard deviation), ``"logistic"``
+    ``"bernoulli"``, ``"binomial:16"`` (trials), ``"gaussian"``, ``"gaussian:0.1"`` (standard deviation),
+    ``"gaussian-sd"`` and ``"gaussian-log-variance"`` (a spread from the decoder), ``"logistic"``
     (`DiscretisedLogistic` of the grey levels 0..255), ``"logistic:1"`` (of shares k/255), ``"logistic:1:766"`` (of
     shares k/765), and ``"logistic-shared"`` likewise. For angles as pairs, ``"von-mises"`` and ``"von-mises:per-row"``
     (`VonMisesSoftplusKappa`) and ``"cosine"``, a loss that is no likelihood (`CosineLoss`).

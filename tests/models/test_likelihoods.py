@@ -3,7 +3,7 @@ import pytest
 import scipy.stats
 
 from geomlat.grad import gradcheck
-from geomlat.models import Bernoulli, Binomial, DiscretisedLogistic, Gaussian
+from geomlat.models import Bernoulli, Binomial, DiscretisedLogistic, Gaussian, GaussianLogVariance, GaussianSoftplusSD
 from geomlat.models.likelihoods import likelihood
 
 RNG = np.random.default_rng(0)
@@ -63,6 +63,40 @@ def test_samples_have_the_mean(name):
     draws = density.sample(np.broadcast_to(OUT, (4000, 5, 7)).copy(), rng=3)
     spread = draws.std(0) / np.sqrt(4000) + 1e-9 + (draws.std(0) == 0) * 0.05
     assert np.abs((draws.mean(0) - density.mean(OUT)) / spread).max() < 5
+
+
+SPREADS = {
+    "sd": (GaussianSoftplusSD(0.2), lambda raw: 0.2 + np.logaddexp(raw, 0.0)),
+    "log-variance": (GaussianLogVariance(0.2), lambda raw: np.sqrt(0.04 + np.exp(raw))),
+}
+
+
+@pytest.mark.parametrize("name", SPREADS)
+def test_learned_spreads_follow_the_convention_of_their_head(name):
+    density, spread = SPREADS[name]
+    gen = np.random.default_rng(3)
+    out, x = gen.standard_normal((5, 14)), gen.standard_normal((5, 7))
+    s = spread(out[:, 7:])
+    np.testing.assert_allclose(
+        density.nll_vjp(out, x)[0], -scipy.stats.norm.logpdf(x, out[:, :7], s).sum(-1), rtol=1e-12
+    )
+    gradcheck(lambda o: density.nll_vjp(o, x), out)
+    np.testing.assert_array_equal(density.mean(out), out[:, :7])
+    draws = density.sample(np.broadcast_to(out, (4000, 5, 14)).copy(), rng=3)
+    assert np.abs((draws.mean(0) - out[:, :7]) / s).max() < 5 / np.sqrt(4000)
+    assert np.abs(draws.std(0) / s - 1).max() < 5 / np.sqrt(8000)
+    many = gen.standard_normal((3, 5, 14))
+    alone = [density.nll_vjp(o, x) for o in many]
+    nll, pull = density.nll_vjp(many, x)
+    np.testing.assert_allclose(nll, [a[0] for a in alone], rtol=1e-13)
+    np.testing.assert_allclose(pull(np.ones((3, 5))), [a[1](np.ones(5)) for a in alone], rtol=1e-13)
+    for extreme in (1e4, -1e4):
+        value, pull = density.nll_vjp(np.full((5, 14), extreme, "f"), x.astype("f"))
+        assert value.dtype == pull(np.ones(5, "f")).dtype == np.float32
+        assert np.isfinite(value).all()
+        assert np.isfinite(pull(np.ones(5, "f"))).all()
+    with pytest.raises(ValueError, match="floor > 0"):
+        type(density)(0.0)
 
 
 LOGISTIC = {
@@ -181,6 +215,8 @@ def test_logistic_shared_scale_is_that_of_every_pixel():
 
 
 def test_texts():
+    assert likelihood("gaussian-sd:0.1") == GaussianSoftplusSD(0.1)
+    assert likelihood("gaussian-log-variance") == GaussianLogVariance()
     assert likelihood("logistic") == DiscretisedLogistic()
     assert likelihood("logistic:1:766") == DiscretisedLogistic(766, 1.0)
     assert likelihood("logistic-shared:1") == DiscretisedLogistic(256, 1.0, True)

@@ -11,7 +11,14 @@ from geomlat.grad import gradcheck_vector
 from geomlat.models import VAE, autoencoder, build, vae
 from geomlat.random import stream
 
-LIKELIHOODS = {"bernoulli": 1, "binomial:16": 16, "gaussian:0.7": None, "logistic": 255}
+LIKELIHOODS = {
+    "bernoulli": 1,
+    "binomial:16": 16,
+    "gaussian:0.7": None,
+    "logistic": 255,
+    "gaussian-sd": None,
+    "gaussian-log-variance": None,
+}
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(400)
 
 
