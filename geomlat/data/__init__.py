@@ -14,7 +14,7 @@ from geomlat.data.modes import spherical_modes
 from geomlat.data.proteins import protein_torsions
 from geomlat.data.qm9 import qm9_dihedrals
 from geomlat.data.sets import SETS, load
-from geomlat.data.toys import circle
+from geomlat.data.toys import circle, tree
 from geomlat.data.wind import wind
 from geomlat.data.wordnet import Relations, mammals
 
@@ -43,5 +43,6 @@ __all__ = [
     "scale",
     "spherical_modes",
     "threshold",
+    "tree",
     "wind",
 ]

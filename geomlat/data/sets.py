@@ -12,7 +12,7 @@ from geomlat.data.faces import freyfaces, lfw
 from geomlat.data.mnist import mnist, mnist_static
 from geomlat.data.proteins import protein_torsions
 from geomlat.data.qm9 import qm9_dihedrals
-from geomlat.data.toys import circle
+from geomlat.data.toys import circle, tree
 from geomlat.data.wind import wind
 from geomlat.data.wordnet import mammals
 
@@ -27,6 +27,7 @@ SETS: dict[str, tuple[Callable[[], Any], str]] = {
     "lfw": (lfw, "Labeled Faces in the Wild, the 7 people with 70 pictures or more, 50 x 37, grey levels 0..255"),
     "lfw-grey": (partial(lfw, "shares"), "the same, shares in [0, 1] for a cross-entropy"),
     "circle": (circle, "toy: three clusters on a circle, bent into R^100; needs no network"),
+    "tree": (tree, "toy: a binary tree of 255 nodes as bits, flipped at every visit; needs no network"),
     "earthquake": (partial(earth, "earthquake"), "6120 earthquakes as points on the sphere"),
     "flood": (partial(earth, "flood"), "4875 floods as points on the sphere"),
     "fire": (partial(earth, "fire"), "12809 fires as points on the sphere"),

@@ -5,6 +5,13 @@ Everything here takes arrays, or a model by its methods alone; scikit-learn is l
 
 from __future__ import annotations
 
+from geomlat.evaluate.angles import (
+    AngularScores,
+    angular_scores,
+    circular_correlation,
+    circular_rank_correlation,
+    independent_angles,
+)
 from geomlat.evaluate.baseline import factorised_baseline
 from geomlat.evaluate.bound import bound
 from geomlat.evaluate.clusters import ClusterScores, cluster_scores, k_medoids
@@ -12,20 +19,30 @@ from geomlat.evaluate.divergence import Divergences, divergences, sphere_nodes
 from geomlat.evaluate.likelihood import LogLikelihood, log_likelihood
 from geomlat.evaluate.neighbours import knn_accuracy, knn_predict, label_subsets, subset_accuracies
 from geomlat.evaluate.rate import RateDistortion, active_units, mean_and_error, rate_distortion
+from geomlat.evaluate.recovery import CircleRecovery, DistanceRecovery, circle_recovery, distance_recovery
 from geomlat.evaluate.tails import Tails, bits_per_dimension, tails
 
 __all__ = [
+    "AngularScores",
+    "CircleRecovery",
     "ClusterScores",
+    "DistanceRecovery",
     "Divergences",
     "LogLikelihood",
     "RateDistortion",
     "Tails",
     "active_units",
+    "angular_scores",
     "bits_per_dimension",
     "bound",
+    "circle_recovery",
+    "circular_correlation",
+    "circular_rank_correlation",
     "cluster_scores",
+    "distance_recovery",
     "divergences",
     "factorised_baseline",
+    "independent_angles",
     "k_medoids",
     "knn_accuracy",
     "knn_predict",
