@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
 from geomlat.backends import to_host
 from geomlat.evaluate.angles import circular_correlation, circular_rank_correlation
 from geomlat.evaluate.neighbours import euclidean

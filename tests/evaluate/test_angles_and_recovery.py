@@ -62,6 +62,7 @@ def test_absent_angles_do_not_count():
     again = angular_scores(other.reshape(40, 6), pairs_from_angles(angles, there))
     assert scores.mean_error == again.mean_error
     assert scores.correlation == again.correlation
+    assert scores.standard_error == again.standard_error
     assert scores.bin_counts.sum() == there.sum()
     with pytest.raises(ValueError, match="some angles"):
         angular_scores(predicted, np.zeros((40, 6)))
