@@ -16,6 +16,7 @@ from geomlat.evaluate.baseline import factorised_baseline
 from geomlat.evaluate.bound import bound
 from geomlat.evaluate.clusters import ClusterScores, cluster_scores, k_medoids
 from geomlat.evaluate.divergence import Divergences, divergences, sphere_nodes
+from geomlat.evaluate.kernel_density import SphericalKernelDensity
 from geomlat.evaluate.likelihood import LogLikelihood, log_likelihood
 from geomlat.evaluate.neighbours import knn_accuracy, knn_predict, label_subsets, subset_accuracies
 from geomlat.evaluate.rate import RateDistortion, active_units, mean_and_error, rate_distortion
@@ -30,6 +31,7 @@ __all__ = [
     "Divergences",
     "LogLikelihood",
     "RateDistortion",
+    "SphericalKernelDensity",
     "Tails",
     "active_units",
     "angular_scores",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from geomlat.flows.autoregressive import Autoregressive
 from geomlat.flows.circular import CircularSpline, Moebius, circular_flow
 from geomlat.flows.coupling import AdditiveCoupling, AffineCoupling, Coupling
+from geomlat.flows.cylinder import CylinderCoupling, CylindricalFlow
 from geomlat.flows.dequantized import DequantizedDensity
 from geomlat.flows.flow import Flow, coupling_flow
 from geomlat.flows.linear import ActNorm, InvertibleLinear, Permutation
@@ -22,6 +23,8 @@ __all__ = [
     "Chain",
     "CircularSpline",
     "Coupling",
+    "CylinderCoupling",
+    "CylindricalFlow",
     "DequantizedDensity",
     "Flow",
     "Inverse",

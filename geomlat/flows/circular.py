@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -68,8 +68,12 @@ class CircularSpline(Coupling):
     without a context the map is the same for all. Rezende, Papamakarios, Racaniere et al. (2020), section 2.1.2.
     """
 
-    periodic: ClassVar[bool] = True
     bins: int = 8
+
+    @property
+    def periodic(self) -> bool:
+        """True."""
+        return True
 
     @property
     def map(self) -> Rotated:
@@ -84,8 +88,12 @@ class Moebius(Coupling):
     Rezende, Papamakarios, Racaniere et al. (2020), section 2.1.1.
     """
 
-    periodic: ClassVar[bool] = True
     centres: int = 4
+
+    @property
+    def periodic(self) -> bool:
+        """True."""
+        return True
 
     @property
     def map(self) -> Rotated:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 from geomlat.backends import namespace
 from geomlat.flows.elementwise import Affine, ElementMap, Shift
@@ -40,8 +40,6 @@ class Coupling(Transform):
         If ``keep`` does not leave at least one coordinate of each kind.
     """
 
-    periodic: ClassVar[bool] = False
-
     dim: int
     hidden: Sequence[int] = (64,)
     keep: Sequence[int] | None = None
@@ -65,6 +63,11 @@ class Coupling(Transform):
         object.__setattr__(self, "moved", tuple(moved))
         object.__setattr__(self, "hidden", tuple(self.hidden))
         object.__setattr__(self, "network", MLP(widths, self.activation, last_init=zeros))
+
+    @property
+    def periodic(self) -> bool:
+        """Whether the kept coordinates are angles, of which the network sees cosines and sines."""
+        return False
 
     @property
     def map(self) -> ElementMap:

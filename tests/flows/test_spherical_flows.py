@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from geomlat.distributions import PowerSpherical
-from geomlat.flows import DequantizedDensity, TangentFlow
+from geomlat.flows import CylindricalFlow, DequantizedDensity, TangentFlow
 from geomlat.grad import gradcheck_vector
 from geomlat.manifolds import Euclidean, Hyperboloid, Sphere
+from geomlat.optim import Adam
 
 SMALL = {"blocks": 2, "hidden": (4,)}
 BASES = np.array([[0.0, 0.0, 1.0], [0.6, 0.0, -0.8]])
@@ -57,6 +58,32 @@ def test_tangent_objectives_are_gradchecked(base, windings):
     gradcheck_vector(objective, theta)
 
 
+def test_cylindrical_objectives_are_gradchecked():
+    model, y = CylindricalFlow(manifold=Sphere(2), blocks=4, hidden=(5,), bins=4), points(7)
+    theta = fitted(model).theta
+
+    def objective(t):
+        loss, pull = model.loss_vjp(t, y, None)
+        return loss, lambda g: pull(model.view(g))
+
+    gradcheck_vector(objective, theta)
+
+
+def test_the_cylindrical_density_integrates_to_one_and_its_samples_follow_it():
+    model = CylindricalFlow(manifold=Sphere(2), blocks=4, hidden=(5,), bins=4)
+    grid, weights = sphere_grid(120, 240)
+    np.testing.assert_allclose(fitted(model, 0.0).log_prob(grid[:5]), -np.log(4.0 * np.pi), atol=1e-12)
+    density = np.exp(fitted(model).log_prob(grid))
+    assert weights @ density == pytest.approx(1.0, abs=1e-3)
+    y = model.sample(20_000, rng=0)
+    np.testing.assert_allclose(np.linalg.norm(y, axis=-1), 1.0, atol=1e-12)
+    spread = 4.0 / np.sqrt(20_000)
+    np.testing.assert_allclose(y.mean(0), (weights * density) @ grid, atol=spread)
+    np.testing.assert_allclose((y.T @ y) / 20_000, (grid.T * weights * density) @ grid, atol=spread)
+    seam = np.array([[-0.6, 1e-9, 0.8], [-0.6, -1e-9, 0.8]])
+    assert np.ptp(model.log_prob(seam)) < 1e-6
+
+
 @pytest.mark.parametrize("location", ["free", "softplus"])
 def test_the_exact_dequantised_density_integrates_to_one(location):
     model = fitted(DequantizedDensity(manifold=Sphere(2), location=location, **SMALL), 0.2)
@@ -98,15 +125,17 @@ def test_a_tangent_density_on_the_hyperboloid():
     assert (density * volume[inside]).sum() * (axis[1] - axis[0]) ** 2 == pytest.approx(1.0, abs=2e-3)
 
 
-@pytest.mark.parametrize("kind", ["dequantised", "tangent", "atlas"])
+@pytest.mark.parametrize("kind", ["dequantised", "tangent", "atlas", "cylinder"])
 def test_a_short_run_learns_one_mode(kind):
     x = PowerSpherical(np.array([0.0, 0.0, 1.0]), 20.0).sample(1000, rng=0)
     model = {
         "dequantised": lambda: DequantizedDensity(manifold=Sphere(2), blocks=3, hidden=(16,)),
         "tangent": lambda: TangentFlow(manifold=Sphere(2), base=[0.6, 0.0, 0.8], blocks=3, hidden=(16,)),
         "atlas": lambda: TangentFlow(manifold=Sphere(2), base=BASES, blocks=3, hidden=(16,)),
+        "cylinder": lambda: CylindricalFlow(manifold=Sphere(2), blocks=4, hidden=(16,), bins=8),
     }[kind]()
-    model.fit(x, epochs=30, rng=0)
+    # The splines start far away, as the uniform law.
+    model.fit(x, epochs=30, rng=0, optimizer=Adam(1e-2 if kind == "cylinder" else 1e-3))
     entropy = -PowerSpherical(np.array([0.0, 0.0, 1.0]), 20.0).log_prob(x).mean()
     assert -model.log_prob(x).mean() < entropy + 0.15
     y = model.sample(2000, rng=1)
@@ -117,6 +146,10 @@ def test_a_short_run_learns_one_mode(kind):
 def test_mistakes():
     with pytest.raises(TypeError, match="lives on a Sphere"):
         DequantizedDensity(manifold=Euclidean(2))
+    with pytest.raises(TypeError, match=r"lives on Sphere\(2\)"):
+        CylindricalFlow(manifold=Sphere(3))
+    with pytest.raises(ValueError, match="at least one block"):
+        CylindricalFlow(manifold=Sphere(2), blocks=0)
     with pytest.raises(ValueError, match="free, softplus"):
         DequantizedDensity(manifold=Sphere(2), location="exp")
     with pytest.raises(ValueError, match="base holds points"):
