@@ -9,8 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import geometry
+import gpu
+import growth
 import importing
 import samplers
+import steps
 import vmf_mixture
 import von_mises_fisher as vmf
 from timing import Row, machine, span
@@ -27,6 +30,9 @@ GROUPS = {
     "geometry": geometry.operations,
     "pairwise": geometry.pairwise,
     "overhead": geometry.one_point,
+    "steps": steps.steps,
+    "growth": growth.growth,
+    "gpu": gpu.gpu,
 }
 HEAD = """# Benchmarks
 
@@ -34,6 +40,15 @@ Written by `python benchmarks/run.py`; the numbers behind it are in `results/`. 
 each fit of a mixture in one of its own, the sides taking turns, so that they see the same drift of the machine: a ratio
 is the median of the rounds' ratios (peer / ours), with the quartiles in brackets. "Gate" must hold, "goal" is where we
 want to be. No test asserts on time.
+
+The peers are installed beside geomlat in an environment of their own, `pip install -r benchmarks/requirements.txt .`:
+
+{peers}
+
+What costs as much as there is of it: draws, a step of expectation-maximisation, importance samples; tables of distances
+are in proportion to their entries. Each curve is drawn from the numbers below, beside the line in proportion.
+
+![growth of cost](growth.png)
 
 The cost of von Mises-Fisher draws by their number and by the dimension (`python benchmarks/samplers.py`):
 
@@ -61,27 +76,51 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Run the named groups, or all of them, and rewrite the table from all kept results."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which groups to run: {', '.join(GROUPS)}")
-    names = parser.parse_args().names or list(GROUPS)
-    unknown = sorted(set(names) - set(GROUPS))
-    if unknown:
-        parser.error(f"unknown group {', '.join(unknown)}; there are {', '.join(GROUPS)}")
-    for name in names:
-        rows = GROUPS[name]()
-        print(table(rows), flush=True)
-        kept = {"machine": machine(), "rows": [asdict(r) for r in rows]}
-        (HERE / "results" / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n")
-    parts = [HEAD]
+def page() -> str:
+    """The Markdown page of all kept results."""
+    pinned = [line for line in (HERE / "requirements.txt").read_text().splitlines() if not line.startswith("#")]
+    parts = [HEAD.format(peers="\n".join(f"- `{line.partition('  #')[0]}`" for line in pinned))]
     for name in GROUPS:
         path = HERE / "results" / f"{name}.json"
         if path.exists():
             kept = json.loads(path.read_text())
             about = ", ".join(f"{k} {v}" for k, v in kept["machine"].items())
             parts += [f"## {name}\n", f"Measured on: {about}.\n", table([Row(**r) for r in kept["rows"]]) + "\n"]
-    (HERE / "README.md").write_text("\n".join(parts))
+        else:
+            parts += [f"## {name}\n", f"{_MISSING[name == 'gpu']} `python benchmarks/run.py {name}`.\n"]
+    return "\n".join(parts)
+
+
+_MISSING = ("Not measured yet:", "Not measured yet, for want of a machine with a GPU and CuPy:")
+
+
+def draw() -> None:
+    """The pictures of all kept results."""
+    rows: dict[str, list[Row]] = {}
+    for path in sorted((HERE / "results").glob("*.json")):
+        kept = json.loads(path.read_text())
+        for r in kept.get("rows", []) if path.stem in GROUPS else []:
+            rows.setdefault(r["item"], []).append(Row(**r))
+    growth.picture(rows)
+
+
+def main() -> None:
+    """Run the named groups, or all that this machine can, and rewrite the page from all kept results."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which groups to run: {', '.join(GROUPS)}")
+    parser.add_argument("--page", action="store_true", help="run nothing, write the page and its pictures")
+    args = parser.parse_args()
+    possible = [name for name in GROUPS if name != "gpu" or gpu.present()]
+    unknown = sorted(set(args.names) - set(GROUPS))
+    if unknown:
+        parser.error(f"unknown group {', '.join(unknown)}; there are {', '.join(GROUPS)}")
+    for name in [] if args.page else args.names or possible:
+        rows = GROUPS[name]()
+        print(table(rows), flush=True)
+        kept = {"machine": machine(), "rows": [asdict(r) for r in rows]}
+        (HERE / "results" / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n")
+    draw()
+    (HERE / "README.md").write_text(page())
 
 
 if __name__ == "__main__":

@@ -1,0 +1,52 @@
+"""The page of benchmarks is what the kept results say, and its groups run on any machine."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def benchmark(monkeypatch: pytest.MonkeyPatch):
+    """A function that imports a module of the benchmarks."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    before = set(sys.modules)
+    yield importlib.import_module
+    for name in set(sys.modules) - before:
+        if (FOLDER / f"{name}.py").is_file():
+            del sys.modules[name]
+
+
+def test_the_page_is_written_from_the_results(benchmark) -> None:
+    assert benchmark("run").page() == (FOLDER / "README.md").read_text()
+
+
+def test_cost_is_counted_by_size_and_drawn(benchmark, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    growth = benchmark("growth")
+    rows = growth._pairs((20, 40))
+    assert [r.case for r in rows] == ["n = 20", "n = 40"]
+    assert all(len(r.ours) == 5 and r.note.endswith(" MB") for r in rows)
+    assert growth._size("n = 200, samples = 50", "samples") == 50.0
+    assert growth._size("10000 x 64, K = 20", "") == 10000.0
+    with pytest.raises(ValueError, match="no size"):
+        growth._size("n = 20", "m")
+    monkeypatch.setattr(growth, "HERE", tmp_path)
+    growth.picture({"distances": rows})
+    assert (tmp_path / "growth.png").stat().st_size > 5000
+
+
+def test_what_a_gpu_is_measured_by_runs_on_numpy(benchmark) -> None:
+    gpu = benchmark("gpu")
+    found = gpu.cases(50, 20, 1)
+    assert [item for item, *_ in found][::6] == ["draws", "training step, e10"]
+    for _, _, _, work, make in found:
+        make(np.asarray)()
+        assert work in (50, 400, 1)
