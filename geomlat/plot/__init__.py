@@ -9,6 +9,7 @@ from geomlat.plot.comparison import Panel, comparison
 from geomlat.plot.curves import training_curves
 from geomlat.plot.density import density_globes, density_maps, density_rose
 from geomlat.plot.distribution import von_mises_fisher
+from geomlat.plot.films import learning_film, rotating_globes
 from geomlat.plot.geometry import exponential_map, geometry, parallel_transport
 from geomlat.plot.histogram import likelihood_histogram
 from geomlat.plot.images import decoded, reconstructions, sample_grid
@@ -16,9 +17,11 @@ from geomlat.plot.latent_space import latent, latent_globe
 from geomlat.plot.picture import Picture
 from geomlat.plot.sphere import from_degrees, hammer, hammer_inverse
 from geomlat.plot.style import save
-from geomlat.plot.video import Video, save_video
+from geomlat.plot.torus import torus_maps
+from geomlat.plot.video import Film, Video, save_video
 
 __all__ = [
+    "Film",
     "Panel",
     "Picture",
     "Video",
@@ -34,12 +37,15 @@ __all__ = [
     "hammer_inverse",
     "latent",
     "latent_globe",
+    "learning_film",
     "likelihood_histogram",
     "parallel_transport",
     "reconstructions",
+    "rotating_globes",
     "sample_grid",
     "save",
     "save_video",
+    "torus_maps",
     "training_curves",
     "von_mises_fisher",
 ]

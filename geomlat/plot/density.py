@@ -43,9 +43,9 @@ def density_maps(panels: Mapping[str, tuple[Density, Any]], *, columns: int = 2,
         ax.set_axis_off()
     for ax, (name, (density, points)) in zip(axes.flat, panels.items(), strict=False):
         hammer_map(ax, density=lambda x, q=density: 4.0 * np.pi * np.asarray(q(x)), scale=scale)  # type: ignore[misc]
-        _dots(ax, to_host(points))
+        map_dots(ax, to_host(points))
         bare(ax, title=name)
-    _bar(figure, axes, scale)
+    density_bar(figure, axes, scale)
     return figure
 
 
@@ -109,13 +109,15 @@ def density_rose(density: Density, points: Any, *, bins: int = 36, title: str = 
     return figure
 
 
-def _dots(ax: Axes, points: np.ndarray) -> None:
+def map_dots(ax: Axes, points: np.ndarray) -> None:
+    """Points ``(n, 3)`` on a Hammer map, the smaller the more there are."""
     size = float(np.clip(3000 / max(len(points), 1), 0.6, 8.0))
     x, y = hammer(points).T
     ax.scatter(x, y, s=size, color=COLOURS[2], alpha=0.5, linewidths=0, zorder=2)
 
 
-def _bar(figure: Figure, axes: Any, scale: Any) -> None:
+def density_bar(figure: Figure, axes: Any, scale: Any) -> None:
+    """The colour bar of densities in multiples of the uniform one, below all of the axes."""
     from matplotlib.cm import ScalarMappable
 
     bar = figure.colorbar(

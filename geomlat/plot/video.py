@@ -84,7 +84,32 @@ class Video:
                 artist.remove()
 
 
-def save_video(video: Video, path: str | os.PathLike[str]) -> Path:
+@dataclass(frozen=True, eq=False)
+class Film:
+    """Figures of one size, made anew for each share, 0 to 1, of the time; the last stays for ``pause`` seconds."""
+
+    draw: Callable[[float], Figure]
+    seconds: float
+    pause: float = PAUSE
+
+    def still(self, share: float) -> Figure:
+        """The figure at one share of the time."""
+        return self.draw(share)
+
+    def frames(self) -> Iterator[np.ndarray]:
+        """All frames ``(height, width, 3)`` as bytes."""
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+        for share in np.linspace(0.0, 1.0, max(2, round(self.seconds * FPS))):
+            canvas = FigureCanvasAgg(self.draw(float(share)))
+            canvas.draw()
+            frame = np.asarray(canvas.buffer_rgba())[..., :3].copy()
+            yield frame
+        for _ in range(round(self.pause * FPS)):
+            yield frame
+
+
+def save_video(video: Video | Film, path: str | os.PathLike[str]) -> Path:
     """Write a video as ``.gif`` (Pillow) or ``.mp4`` (ffmpeg); the file appears whole or not at all.
 
     Raises

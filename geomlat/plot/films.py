@@ -1,0 +1,137 @@
+"""Films of densities on S^2: globes that turn, and a density while it is learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from geomlat.backends import to_host
+from geomlat.plot.density import DECADES, density_bar, map_dots
+from geomlat.plot.sphere import Density, from_degrees, globe_map, hammer_map, orthographic
+from geomlat.plot.style import COLOURS, GREY, INK, bare, canvas, dress, headline
+from geomlat.plot.video import Film
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Panels = Mapping[str, tuple[Density | None, Any]]
+
+
+def rotating_globes(panels: Panels, *, latitude: float = 30.0, seconds: float = 8.0, title: str = "") -> Film:
+    """A globe for each named ``(density, points)``, turning once, seen from ``latitude`` degrees.
+
+    Either may be None. ``density(x)`` takes unit vectors ``(n, 3)`` and is per unit area; shades are logarithmic, from
+    a tenth to a hundred times the uniform density on every globe. Of the points ``(n, 3)`` only those on the near side
+    are seen.
+    """
+    from matplotlib.colors import LogNorm
+
+    if not panels:
+        msg = "rotating_globes needs at least one panel"
+        raise ValueError(msg)
+    scale = LogNorm(*DECADES)
+    shown = {
+        name: (None if density is None else tabulated(density), None if points is None else to_host(points))
+        for name, (density, points) in panels.items()
+    }
+
+    def draw(share: float) -> Figure:
+        figure = canvas(3.6 * len(shown), 4.6)
+        headline(figure, title)
+        axes = figure.subplots(1, len(shown), squeeze=False)
+        for ax, (name, (density, points)) in zip(axes.flat, shown.items(), strict=True):
+            _globe(ax, density, points, (360.0 * share, latitude), scale)
+            bare(ax, title=name)
+        density_bar(figure, axes, scale)
+        return figure
+
+    return Film(draw, seconds, pause=0.0)
+
+
+def learning_film(
+    snapshots: Sequence[tuple[int, float, Density]],
+    target: tuple[Density, Any],
+    *,
+    floor: float | None = None,
+    seconds: float = 8.0,
+    title: str = "",
+) -> Film:
+    """A model's density on a Hammer map while it learns, beside the target, above its loss.
+
+    Parameters
+    ----------
+    snapshots
+        ``(step, loss, density)``, in order; the loss in nats.
+    target
+        The density and the points, which are drawn on both maps; on one scale with the model.
+    floor
+        The least loss there is, the entropy of the target.
+
+    Raises
+    ------
+    ValueError
+        If there is no snapshot.
+    """
+    from matplotlib.colors import LogNorm
+
+    if not snapshots:
+        msg = "learning_film needs at least one snapshot"
+        raise ValueError(msg)
+    scale, points = LogNorm(*DECADES), to_host(target[1])
+    steps, losses = [s for s, _, _ in snapshots], [loss for _, loss, _ in snapshots]
+    truth, tables = tabulated(target[0]), [tabulated(density) for _, _, density in snapshots]
+
+    def draw(share: float) -> Figure:
+        k = round(share * (len(tables) - 1))
+        figure = canvas(10.0, 5.6)
+        headline(figure, title)
+        grid = figure.add_gridspec(2, 2, height_ratios=(3, 2))
+        maps = [figure.add_subplot(grid[0, j]) for j in range(2)]
+        for ax, density, name in zip(maps, (tables[k], truth), (f"step {steps[k]}", "target"), strict=True):
+            hammer_map(ax, density=density, scale=scale)
+            map_dots(ax, points)
+            bare(ax, title=name)
+        below = figure.add_subplot(grid[1, :])
+        below.plot(steps, losses, color=GREY, linewidth=0.6)
+        below.plot(steps[: k + 1], losses[: k + 1], color=COLOURS[0], linewidth=1.6)
+        if floor is not None:
+            below.axhline(floor, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
+            below.annotate(
+                "entropy", (1.0, floor), (0, 3), ("axes fraction", "data"), "offset points", ha="right", fontsize=8
+            )
+        dress(below, x="step", y="loss (nats)")
+        return figure
+
+    return Film(draw, seconds)
+
+
+def tabulated(density: Density, step: float = 1.5) -> Density:
+    """``4 pi density``, in multiples of the uniform one, interpolated from a table every ``step`` degrees."""
+    from scipy.ndimage import map_coordinates
+
+    lat, lon = (np.linspace(-a, a, round(2 * a / step) + 1) for a in (90.0, 180.0))
+    places = from_degrees(lon[None, :], lat[:, None])
+    table = 4.0 * np.pi * to_host(density(places.reshape(-1, 3))).reshape(places.shape[:2]).astype(np.float64)
+
+    def look(x: np.ndarray) -> np.ndarray:
+        at = np.stack(
+            [
+                np.degrees(np.arctan2(x[..., 2], np.hypot(x[..., 0], x[..., 1]))) + 90.0,
+                np.degrees(np.arctan2(x[..., 1], x[..., 0])) + 180.0,
+            ]
+        )
+        return np.asarray(map_coordinates(table, at / step, order=1, mode="nearest"))
+
+    return look
+
+
+def _globe(ax: Axes, density: Density | None, points: np.ndarray | None, view: tuple[float, float], scale: Any) -> None:
+    globe_map(ax, view=view, density=density, scale=scale)
+    if points is not None:
+        p, height = orthographic(points, view)
+        size = float(np.clip(3000 / max(len(points), 1), 0.8, 8.0))
+        a, b = p[height >= 0.0].T
+        ax.scatter(a, b, size, color=COLOURS[2], alpha=0.6, linewidths=0, zorder=2)
