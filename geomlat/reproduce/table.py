@@ -16,6 +16,7 @@ FAMILIES = (
     "faces",
     "embedding",
     "sphere",
+    "directional",
 )
 
 

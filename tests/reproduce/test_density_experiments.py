@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from geomlat.reproduce import sphere
+from geomlat.reproduce import directional, sphere
 from geomlat.reproduce.running import Job, execute
 from geomlat.reproduce.table import experiments
 
 
-@pytest.mark.parametrize("name", [e.name for e in sphere.EXPERIMENTS])
+@pytest.mark.parametrize("name", [e.name for e in (*sphere.EXPERIMENTS, *directional.EXPERIMENTS)])
 def test_smoke_runs_measure_what_the_gates_ask_for(tmp_path: Path, name: str) -> None:
     e = experiments()[name]
     values = execute(Job(e, "smoke", 0, tmp_path))["values"]
