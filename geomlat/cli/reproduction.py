@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from geomlat.reproduce import Experiment, Result, report, results, status
+from geomlat.reproduce import BUDGETS, Experiment, Result, report, results, status
 from geomlat.reproduce.machine import commit, machine
 from geomlat.reproduce.pool import work, workers
 from geomlat.reproduce.running import Job, plan, run_all
-from geomlat.reproduce.table import chosen, experiments
+from geomlat.reproduce.table import chosen, experiments, families
 
 DOCUMENT, RESULTS = Path("REPRODUCTION.md"), Path("docs/reproduction/results")
 
@@ -35,7 +35,7 @@ def reproduce(args: Namespace) -> int:
     text = report.table((table[n], results.read(folder, table[n])) for n in names)
     print(text)
     if folder == RESULTS:
-        report.insert(DOCUMENT, report.table((e, results.read(folder, e)) for e in table.values()))
+        report.insert(DOCUMENT, report.page(families(), folder))
         print(f"\nwrote {DOCUMENT} from {folder}", file=sys.stderr)
     for line in failed:
         print(f"failed: {line}", file=sys.stderr)
@@ -109,14 +109,12 @@ def _listing(chosen: Sequence[Experiment]) -> str:
         [e.name, e.system, e.data, report.published(e.published), "; ".join(map(str, e.gates)), *_costs(e)]
         for e in chosen
     ]
-    text: str = tabulate(
-        rows,
-        ["name", "system", "data", "published", "gate", "smoke", "standard", "full"],
-        disable_numparse=True,
-    )
-    return text
+    text = tabulate(rows, ["name", "system", "data", "published", "gate", *BUDGETS], disable_numparse=True)
+    whole = {b: 60 * sum(e.budgets[b].runs * e.budgets[b].minutes for e in chosen) for b in BUDGETS}
+    times = ", ".join(f"{budget} {report.duration(seconds)}" for budget, seconds in whole.items())
+    return f"{text}\n\nall on one core: {times}"
 
 
 def _costs(experiment: Experiment) -> list[str]:
-    budgets = experiment.budgets.values()
+    budgets = (experiment.budgets[b] for b in BUDGETS)
     return [f"{b.runs} x {report.duration(60 * b.minutes)}" for b in budgets]

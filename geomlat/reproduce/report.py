@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from geomlat.reproduce.experiment import Experiment, Published
-from geomlat.reproduce.results import Result, status
+from geomlat.reproduce.results import STATUSES, Result, read, status
 from geomlat.train.checkpoint import write_atomic
 
 BEGIN, END = "<!-- begin: written by geomlat reproduce -->", "<!-- end -->"
@@ -18,6 +19,15 @@ def table(rows: Iterable[tuple[Experiment, Result | None]]) -> str:
     """One line for each experiment, measured or not."""
     lines = [_line(_COLUMNS), _line(["---"] * len(_COLUMNS)), *(_line(_cells(e, r)) for e, r in rows)]
     return "\n".join(lines)
+
+
+def page(families: Mapping[str, Iterable[Experiment]], folder: Path) -> str:
+    """How many rows have which status, then a table for each family, from the results in a folder."""
+    rows = {title: [(e, read(folder, e)) for e in members] for title, members in families.items()}
+    found = Counter(status(*row) for members in rows.values() for row in members)
+    summary = ", ".join(f"{found[word]} {word}" for word in STATUSES)
+    tables = (f"## {title}\n\n{table(members)}" for title, members in rows.items())
+    return "\n\n".join((f"Of {found.total()} rows: {summary}.", *tables))
 
 
 def insert(path: Path, text: str) -> None:
@@ -99,12 +109,3 @@ def _epochs(result: Result) -> str:
         return ""
     low, high = min(values), max(values)
     return f"{low:.0f}" if low == high else f"{low:.0f} to {high:.0f}"
-
-
-def counts(rows: Iterable[tuple[Experiment, Result | None]]) -> Mapping[str, int]:
-    """How many rows have each status."""
-    found: dict[str, int] = {}
-    for experiment, result in rows:
-        word = status(experiment, result)
-        found[word] = found.get(word, 0) + 1
-    return found

@@ -21,15 +21,21 @@ FAMILIES = (
 
 
 @cache
+def families() -> dict[str, tuple[Experiment, ...]]:
+    """The experiments of each family by its title, the first line of its module's text."""
+    modules = [import_module(f"geomlat.reproduce.{family}") for family in FAMILIES]
+    return {str(m.__doc__).partition("\n")[0].rstrip("."): m.EXPERIMENTS for m in modules}
+
+
+@cache
 def experiments() -> dict[str, Experiment]:
     """All experiments by name, in the order of the reproduction table."""
     found: dict[str, Experiment] = {}
-    for family in FAMILIES:
-        for experiment in import_module(f"geomlat.reproduce.{family}").EXPERIMENTS:
-            if experiment.name in found:
-                msg = f"two experiments are called {experiment.name}"
-                raise ValueError(msg)
-            found[experiment.name] = experiment
+    for experiment in (e for members in families().values() for e in members):
+        if experiment.name in found:
+            msg = f"two experiments are called {experiment.name}"
+            raise ValueError(msg)
+        found[experiment.name] = experiment
     return found
 
 
