@@ -95,7 +95,7 @@ def _frey(prior: str, dim: int, data: str = "freyfaces") -> Experiment:
         "Frey faces, " + ("random splits (which leak)" if random else "contiguous split"),
         {**FREY, "data": data, "latent": f"e{dim}", "model": {"layers": "gated", "prior": text}},
         {"model": {"layers": "gated", "prior": text.replace("500", "10")}},
-        runs=(2, 5) if random else (1, 3),
+        runs=(1, 5) if random else (1, 3),
         minutes=3 if prior == "vae" else 7,
         published=Published(value=value, source="VampPrior report", mark="doc") if random else None,
         gates=(Gate(measure="bits", at_most=gate if random else 6.2),),

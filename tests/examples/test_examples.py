@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from geomlat.data import Points, Relations
+from geomlat.data import Dataset, Points, Relations
+from geomlat.evaluate import factorised_baseline
 from geomlat.grad import gradcheck_vector
 from geomlat.manifolds import Euclidean, PoincareBall, Sphere
+from geomlat.models import DiscretisedLogistic
 from geomlat.plot import stage, video
 from geomlat.random import normal
 
@@ -123,3 +125,46 @@ def test_every_surface_has_its_pictures_and_videos(example, monkeypatch):
     assert sorted(Path("runs/geometry").iterdir()) == sorted(paths)
     assert {p.suffix for p in paths} == {".png", ".gif"}
     assert all(p.stat().st_size > 10000 for p in paths)
+
+
+def small(name):
+    """A part of a data set's size and kind without its file: blurred stripes, at two phases, labelled."""
+    gen = np.random.default_rng(0)
+    y = gen.integers(0, 2, 630)
+    wave = np.sin(np.arange(12) / 12 * 2 * np.pi + np.pi * y[:, None] + 0.3 * gen.standard_normal((630, 1)))
+    x = np.clip(128 + 90 * wave + 10 * gen.standard_normal((630, 12)), 0, 255).astype(np.uint8)
+    parts = np.split(x, [600, 615]), np.split(y, [600, 615])
+    return Dataset(name, *parts[0], *parts[1], "logistic", "", image_shape=(4, 3), ink=False)
+
+
+def test_priors_are_compared_on_the_same_rows(example, monkeypatch, tmp_path, capsys):
+    module = example("vamp_prior")
+    monkeypatch.setattr(module.data, "load", small)
+    found = module.main("stripes", dim=2, hidden=(16,), k=5, epochs=80, rows=15, samples=10)
+    said = capsys.readouterr().out
+    assert said.count("bits per dimension") == 2
+    assert f"paired over 15 test rows: {np.mean(found['VampPrior'] - found['standard prior']):.2f}" in said
+    names = {p.name for p in (tmp_path / "runs/vamp").iterdir()}
+    assert names >= {"stripes-likelihood.png", "stripes-vamp-pseudo-inputs.png", "stripes-standard-samples.png"}
+    pixels = factorised_baseline(small("").train, small("").test, DiscretisedLogistic())
+    assert all(v.mean() > pixels.mean() + 3 for v in found.values())
+
+
+def test_faces_are_compared_by_curvature(example, monkeypatch, tmp_path, capsys):
+    module = example("faces_by_curvature")
+    monkeypatch.setattr(module.data, "load", small)
+    found = module.main(2, hidden=(16,), epochs=4, samples=5)
+    assert set(found) == {"N-VAE, e2", "S-VAE, s2", "H-VAE, h2"}
+    assert capsys.readouterr().out.count("kNN") == 3
+    assert set(module.main(5, hidden=(4,), epochs=1, samples=2)) == {"N-VAE, e5", "S-VAE, s5", "H-VAE, h5"}
+    names = {p.name for p in (tmp_path / "runs/faces").iterdir()}
+    assert names == {"spaces.png", "likelihood-d2.png", "likelihood-d5.png"}
+
+
+def test_a_prior_on_the_sphere_is_learned(example, tmp_path, capsys):
+    module = example("vamp_on_the_sphere")
+    found = module.main(k=4, hidden=(8,), epochs=2, samples=3)
+    assert {v.shape for v in found.values()} == {(270,)}
+    assert "paired over 270 test rows" in capsys.readouterr().out
+    names = {p.name for p in (tmp_path / "runs/vamp-sphere").iterdir()}
+    assert names == {"priors.png", "samples-standard.png", "samples-vamp.png", "pseudo-inputs.png"}
