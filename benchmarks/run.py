@@ -26,11 +26,11 @@ GROUPS = {
     "samplers": samplers.samplers,
     "scaling": samplers.scaling,
     "mixtures": vmf_mixture.mixtures,
+    "steps": steps.steps,
     "import": importing.import_time,
     "geometry": geometry.operations,
     "pairwise": geometry.pairwise,
     "overhead": geometry.one_point,
-    "steps": steps.steps,
     "growth": growth.growth,
     "gpu": gpu.gpu,
 }

@@ -86,24 +86,25 @@ class VampVAE(nn.Module):
         return nll(self.decoder(z), x) + (log_q - torch.logsumexp(pairs, -1)).mean()
 
 
-class LogBessel(torch.autograd.Function):
-    """``ive`` by SciPy on the host with its recurrence for the derivative, as s-vae-pytorch has it."""
+class Bessel(torch.autograd.Function):
+    """``ive`` by SciPy on the host; its derivative takes two more of them."""
 
     @staticmethod
     def forward(ctx: Any, order: float, k: Tensor) -> Tensor:  # type: ignore[override]
-        """The exponentially scaled Bessel function."""
+        """The exponentially scaled Bessel function, rounded to k's dtype."""
         ctx.order = order
-        y = torch.from_numpy(special.ive(order, k.detach().numpy()))
-        ctx.save_for_backward(k, y)
-        return y
+        ctx.save_for_backward(k)
+        return torch.from_numpy(special.ive(order, k.detach().numpy()))
 
     @staticmethod
     def backward(ctx: Any, d: Tensor) -> tuple[None, Tensor]:  # type: ignore[override]
-        """By ``I' = (I_{v-1} + I_{v+1}) / 2``, scaled."""
-        k, _ = ctx.saved_tensors
-        order, host = ctx.order, k.detach().numpy()
-        below, here, above = (torch.from_numpy(special.ive(order + i, host)) for i in (-1, 0, 1))
-        return None, d * (0.5 * (below + above) - here)
+        """``I_{v-1} - I_v (v + k) / k``, scaled."""
+        (k,) = ctx.saved_tensors
+        below, here = (torch.from_numpy(special.ive(v, k.detach().numpy())) for v in (ctx.order - 1, ctx.order))
+        return None, d * (below - here * (ctx.order + k) / k)
+
+
+CANDIDATES = 20
 
 
 class SphericalVAE(nn.Module):
@@ -118,41 +119,50 @@ class SphericalVAE(nn.Module):
     def loss(self, x: Tensor) -> Tensor:
         """The negative evidence lower bound."""
         h = self.encoder(x)
-        mu = F.normalize(self.mean(h), dim=-1)
-        kappa = F.softplus(self.raw(h)) + 1.0
-        z = reflected(mu, kappa, radial(kappa, self.m))
-        return nll(self.decoder(z), x) + self.rate(kappa[:, 0]).mean()
+        mean = self.mean(h)
+        mu, kappa = mean / mean.norm(dim=-1, keepdim=True), F.softplus(self.raw(h)) + 1.0
+        z = reflected(mu, radial(kappa, self.m))
+        return nll(self.decoder(z), x) + self.rate(kappa).mean()
 
     def rate(self, k: Tensor) -> Tensor:
-        """KL to the uniform law."""
+        """KL to the uniform law: the ratio of two Bessel functions, and the normaliser by a third."""
         m = self.m
-        low, high = LogBessel.apply(m / 2 - 1, k), LogBessel.apply(m / 2, k)
-        entropy = -k * high / low - (m / 2 - 1) * torch.log(k) + (m / 2) * math.log(2 * math.pi) + torch.log(low) + k
+        ratio = Bessel.apply(m / 2, k) / Bessel.apply(m / 2 - 1, k)
+        log_bessel = torch.log(1e-20 + Bessel.apply(m / 2 - 1, k)) + k
+        normaliser = (m / 2 - 1) * torch.log(k) - (m / 2) * math.log(2 * math.pi) - log_bessel
         area = math.log(2) + (m / 2) * math.log(math.pi) - math.lgamma(m / 2)
-        return area - entropy
+        return (k * ratio + normaliser + area)[:, 0]
 
 
 def radial(k: Tensor, m: int) -> Tensor:
-    """Cosines to the mean: proposals are drawn for the whole batch until its last row is accepted."""
-    b = (m - 1) / (2 * k + torch.sqrt(4 * k**2 + (m - 1) ** 2))
-    a = (m - 1 + 2 * k + torch.sqrt(4 * k**2 + (m - 1) ** 2)) / 4
+    """Cosines to the mean: twenty candidates for each row, the first accepted, until every row has one.
+
+    The candidates of the newest version of s-vae-pytorch, its Beta variates in float64.
+    """
+    c = torch.sqrt(4 * k**2 + (m - 1) ** 2)
+    b = (m - 1) / (2 * k + c)
+    a = (m - 1 + 2 * k + c) / 4
     d = 4 * a * b / (1 + b) - (m - 1) * math.log(m - 1)
-    beta = torch.distributions.Beta(0.5 * (m - 1), 0.5 * (m - 1))
+    half = torch.tensor(0.5 * (m - 1), dtype=torch.float64)
+    beta, size = torch.distributions.Beta(half, half), torch.Size([len(k), CANDIDATES])
     w, todo = torch.zeros_like(k), torch.ones_like(k, dtype=torch.bool)
     while bool(todo.any()):
-        e = beta.sample(k.shape)
-        u = torch.rand_like(k)
+        e = beta.sample(size).type(k.dtype)
+        u = torch.distributions.Uniform(1e-20, 1 - 1e-20).sample(size)
         proposed = (1 - (1 + b) * e) / (1 - (1 - b) * e)
         t = 2 * a * b / (1 - (1 - b) * e)
-        accepted = ((m - 1) * torch.log(t) - t + d > torch.log(u)) & todo
-        w = torch.where(accepted, proposed, w)
-        todo = todo & ~accepted
+        accepted = (m - 1) * torch.log(t) - t + d > torch.log(u)
+        first = accepted.to(torch.int8).argmax(dim=-1, keepdim=True)
+        new = accepted.any(dim=-1, keepdim=True) & todo
+        w = torch.where(new, proposed.gather(1, first), w)
+        todo = todo & ~new
     return w
 
 
-def reflected(mu: Tensor, k: Tensor, w: Tensor) -> Tensor:
+def reflected(mu: Tensor, w: Tensor) -> Tensor:
     """The point at cosine w from the first axis, in a uniform direction, reflected so that the axis goes to mu."""
-    v = F.normalize(torch.randn(len(mu), mu.shape[1] - 1), dim=-1)
+    v = torch.distributions.Normal(0.0, 1.0).sample(mu.shape)[:, 1:]
+    v = v / v.norm(dim=-1, keepdim=True)
     x = torch.cat((w, torch.sqrt(torch.clamp(1 - w**2, 1e-10)) * v), dim=-1)
     axis = torch.zeros_like(mu)
     axis[:, 0] = 1.0

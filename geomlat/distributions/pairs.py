@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from geomlat.backends import Array, kernel, namespace, native, rows, summation
+from geomlat.distributions._vectors import narrow, wide
 from geomlat.distributions.normal import HALF_LOG_TAU, Normal
 from geomlat.distributions.product import ProductDistribution
 from geomlat.distributions.von_mises_fisher import VonMisesFisher
@@ -86,18 +87,21 @@ def _normal_forward(x: Array, loc: Array, scale: Array) -> Array:
 
 
 def _von_mises_fisher(q: VonMisesFisher, x: Array) -> tuple[Array, Pull]:
+    # In float64: where kappa is large, what cancels is.
     xp = namespace(x, q.mu)
     mu, kappa = xp.broadcast_to(q.mu, (*q.batch_shape, *q.event_shape)), xp.broadcast_to(q.kappa, q.batch_shape)
     peak, pull_peak = q.log_prob_vjp(mu)
-    below = xp.matmul(x, mu.T) - 1.0
+    mu, kappa, u = wide(mu), wide(kappa), wide(x)
+    # <mu, x> - 1 of vectors that are of length 1 up to their rounding.
+    below = xp.matmul(u, mu.T) - 0.5 * (xp.vecdot(u, u)[:, None] + xp.vecdot(mu, mu))
 
     def pull(dl: Array) -> tuple[Any, ...]:
         _, _, dpeak = pull_peak(xp.sum(dl, axis=0))
-        dmu = kappa[:, None] * xp.matmul(dl.T, x)
-        dkappa = sum_to(xp.sum(dl * below, axis=0), q.kappa.shape)
-        return xp.matmul(dl * kappa, mu), sum_to(dmu, q.mu.shape), add(dkappa, dpeak)
+        dl = wide(dl)
+        dmu, dkappa = kappa[:, None] * xp.matmul(dl.T, u), xp.sum(dl * below, axis=0)
+        return narrow(xp.matmul(dl * kappa, mu), x), narrow(dmu, q.mu), add(narrow(dkappa, q.kappa), dpeak)
 
-    return peak + kappa * below, pull
+    return xp.astype(wide(peak) + kappa * below, x.dtype, copy=False), pull
 
 
 def _blocked(q: Any, x: Array) -> tuple[Array, Pull]:

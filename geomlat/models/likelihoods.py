@@ -10,9 +10,11 @@ from typing import Any
 from geomlat.backends import namespace
 from geomlat.grad import sum_to
 from geomlat.models.angles import CosineLoss, VonMisesSoftplusKappa
+from geomlat.models.bits import counts_nll, has_rows
 from geomlat.models.gaussian import GaussianLogVariance, GaussianSoftplusSD
 from geomlat.models.likelihood import Array, Likelihood, Pull, span
 from geomlat.models.logistic import DiscretisedLogistic
+from geomlat.nn.activations import sigmoid
 from geomlat.random import normal, stream, uniform
 
 
@@ -49,23 +51,23 @@ class Binomial(Likelihood):
 
     def nll_vjp(self, out: Array, x: Array) -> tuple[Array, Pull]:
         """``-log p(x | out)`` summed over the features, and its pull, which is ``N sigmoid(out) - x``."""
-        xp = namespace(out, x)
-        n = self.trials
-        e = xp.exp(-xp.abs(out))
-        terms = n * (xp.maximum(out, xp.zeros_like(out)) + xp.log1p(e)) - x * out
-        nll = xp.sum(terms, axis=-1) - xp.sum(self._log_choose(xp, x), axis=-1)
+        if has_rows(out, x):
+            nll, residual = counts_nll(out, x, self.trials)
+        else:
+            xp, n = namespace(out, x), self.trials
+            high = xp.maximum(out, xp.zeros_like(out))
+            far = xp.log1p(xp.exp(xp.minimum(out, xp.zeros_like(out)) - high))
+            nll, residual = xp.sum(n * (high + far) - x * out, axis=-1), n * sigmoid(xp, out) - x
 
         def pull(dnll: Array) -> Array:
-            rate = xp.where(out >= 0, xp.ones_like(e), e) / (1 + e)
-            return sum_to(dnll[..., None] * (n * rate - x), out.shape)
+            return sum_to(dnll[..., None] * residual, out.shape)
 
-        return nll, pull
+        return nll - self._log_choose(x), pull
 
     def mean(self, out: Array) -> Array:
         """``N sigmoid(out)``."""
         xp = namespace(out)
-        e = xp.exp(-xp.abs(out))
-        return self.trials * xp.where(out >= 0, xp.ones_like(e), e) / (1 + e)
+        return self.trials * sigmoid(xp, out)
 
     def sample(self, out: Array, *, rng: Any) -> Array:
         """Counts drawn by ``trials`` comparisons with uniforms."""
@@ -73,12 +75,11 @@ class Binomial(Likelihood):
         draws = (uniform(p.shape, rng=first.child(k), dtype=p.dtype) < p for k in range(self.trials))
         return sum(d.astype(p.dtype) for d in draws)
 
-    def _log_choose(self, xp: Any, x: Array) -> Array:
-        table = [
-            math.lgamma(self.trials + 1) - math.lgamma(k + 1) - math.lgamma(self.trials - k + 1)
-            for k in range(self.trials + 1)
-        ]
-        return xp.take(xp.asarray(table, dtype=x.dtype), xp.reshape(xp.astype(x, xp.int64), (-1,))).reshape(x.shape)
+    def _log_choose(self, x: Array) -> Array:
+        xp, log_factorial = namespace(x), [math.lgamma(k + 1) for k in range(self.trials + 1)]
+        table = [log_factorial[-1] - a - b for a, b in zip(log_factorial, reversed(log_factorial), strict=True)]
+        each = xp.take(xp.asarray(table, dtype=x.dtype), xp.reshape(xp.astype(x, xp.int64), (-1,)))
+        return xp.sum(xp.reshape(each, x.shape), axis=-1)
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,8 @@ class Bernoulli(Binomial):
             msg = f"a Bernoulli likelihood takes values within [0, 1]; {span(x)}"
             raise ValueError(msg)
 
-    def _log_choose(self, xp: Any, x: Array) -> Array:
-        return xp.zeros_like(x)
+    def _log_choose(self, x: Array) -> Array:
+        return 0.0
 
 
 @dataclass(frozen=True)

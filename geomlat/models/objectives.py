@@ -25,9 +25,9 @@ def evidence_bound(nll: Array, rate: Array, beta: float, free_bits: float) -> Pa
     Salimans, Jozefowicz, Chen, Sutskever, Welling (2016), one group for each latent factor.
     """
     xp, n = namespace(nll, rate), nll.shape[0]
-    mean_rate = xp.mean(rate, axis=0)
+    mean_rate = xp.sum(rate, axis=0) / n
     counted = xp.astype(mean_rate > free_bits, rate.dtype)
-    loss = xp.mean(nll) + beta * xp.sum(counted * mean_rate + (1 - counted) * free_bits)
+    loss = xp.sum(nll) / n + beta * xp.sum(counted * mean_rate + (1 - counted) * free_bits)
     weight = beta * counted
     cost = nll + xp.sum(weight * rate, axis=-1)
     return loss, xp.full_like(nll, 1 / n), xp.zeros_like(rate) + weight / n, leave_one_out(cost) / n

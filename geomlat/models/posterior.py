@@ -32,11 +32,11 @@ class Posterior(Layer):
 
     def vjp(self, p: Params, x: Array) -> tuple[Any, Callable[..., Array]]:
         """The posterior of each row, and ``pull(dq, g, inputs=True) -> dx``; data need no ``dx``."""
-        h, pull_network = self.network.vjp(p, x / self.unit)
+        h, pull_network = self.network.vjp(p, x if self.unit == 1.0 else x / self.unit)
         q, pull_latent = self.latent.vjp(p, h)
 
         def pull(dq: Any, g: Params, *, inputs: bool = True) -> Array:
             dx = pull_network(pull_latent(dq, g), g, inputs=inputs)
-            return dx / self.unit if inputs else dx
+            return dx / self.unit if inputs and self.unit != 1.0 else dx
 
         return q, pull

@@ -196,6 +196,13 @@ def _flows() -> None:
             pull(y, logdet)
 
 
+def _bits() -> None:
+    from geomlat.models import Binomial
+
+    out = np.linspace(-4.0, 3.0, 12).reshape(2, 2, 3)
+    Binomial(3).nll_vjp(out, np.arange(6.0).reshape(2, 3) % 4)
+
+
 CALLS: list[Callable[[], None]] = [
     _draws,
     _sphere,
@@ -211,6 +218,7 @@ CALLS: list[Callable[[], None]] = [
     _binarise,
     _adam,
     _flows,
+    _bits,
 ]
 
 

@@ -209,6 +209,22 @@ def test_a_learned_curvature_is_a_parameter():
     assert float(model.view(theta)["posterior.latent.space.curvature"]) == pytest.approx(-0.8)
 
 
+def test_narrow_laws_in_float32_keep_their_digits():
+    """Points at a few scales from one law each, the scale 1e-4 and kappa 1e7: what cancels is 1e8 times the result."""
+    gen = np.random.default_rng(0)
+    loc, scale = gen.standard_normal((5, 3)).astype(np.float32), np.full((5, 3), 1e-4, np.float32)
+    x = loc + scale * gen.standard_normal((5, 3)).astype(np.float32)
+    exact = log_prob_pairs(Normal(loc.astype(float), scale.astype(float)), x.astype(float))
+    np.testing.assert_allclose(log_prob_pairs(Normal(loc, scale), x), exact, rtol=2.0**-23)
+    mu = loc / np.linalg.norm(loc, axis=-1, keepdims=True)
+    z = mu + np.float32(3e-4) * gen.standard_normal((5, 3)).astype(np.float32)
+    z /= np.linalg.norm(z, axis=-1, keepdims=True)
+    unit = [a.astype(float) / np.linalg.norm(a.astype(float), axis=-1, keepdims=True) for a in (mu, z)]
+    exact = log_prob_pairs(VonMisesFisher(unit[0], np.full(5, 1e7)), unit[1])
+    found = log_prob_pairs(VonMisesFisher(mu, np.full(5, 1e7, np.float32)), z)
+    np.testing.assert_allclose(np.diagonal(found), np.diagonal(exact), atol=2e-3)
+
+
 def test_mistakes():
     with pytest.raises(ValueError, match="no factor of this latent knows curvature"):
         vae(6, latent="s2,e2", curvature=-1.0)

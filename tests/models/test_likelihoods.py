@@ -28,6 +28,35 @@ def test_pull_is_the_derivative(name):
     gradcheck(lambda out: density.nll_vjp(out, x), OUT)
 
 
+@pytest.mark.parametrize("trials", [1, 16])
+@pytest.mark.parametrize("width", [1, 7, 512, 1100])
+def test_the_compiled_rows_are_the_array_expressions(width, trials):
+    """Against the same formulas on array-api-strict; far log-odds, and float32 rounded once."""
+    strict, gen = pytest.importorskip("array_api_strict"), np.random.default_rng(2)
+    density = Bernoulli() if trials == 1 else Binomial(trials)
+    out = gen.standard_normal((3, 4, width)) * np.array([1.0, 30.0, 1000.0])[:, None, None]
+    x = gen.integers(0, trials + 1, (4, width)).astype(float)
+    nll, pull = density.nll_vjp(out, x)
+    there, pull_there = density.nll_vjp(strict.asarray(out), strict.asarray(x))
+    np.testing.assert_allclose(nll, np.asarray(there), rtol=1e-13, atol=1e-13)
+    dnll = gen.standard_normal((3, 4))
+    np.testing.assert_allclose(pull(dnll), np.asarray(pull_there(strict.asarray(dnll))), rtol=1e-12, atol=1e-300)
+    low, pull_low = density.nll_vjp(out.astype(np.float32), x.astype(np.float32))
+    exact, pull_exact = density.nll_vjp(out.astype(np.float32).astype(float), x)
+    assert low.dtype == np.float32
+    np.testing.assert_allclose(low, exact, rtol=2.0**-23, atol=1e-37)
+    np.testing.assert_allclose(
+        pull_low(np.ones((3, 4), np.float32)), pull_exact(np.ones((3, 4))), rtol=2.0**-23, atol=1e-37
+    )
+
+
+def test_data_that_is_no_number_is_seen():
+    out = np.zeros((2, 3))
+    out[1, 2] = np.nan
+    nll = Bernoulli().nll_vjp(out, np.ones((2, 3)))[0]
+    assert np.isnan(nll).tolist() == [False, True]
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_one_row_of_data_meets_many_samples(name):
     density, x, _ = CASES[name]
