@@ -51,10 +51,10 @@ class Binomial(Likelihood):
 
     def nll_vjp(self, out: Array, x: Array) -> tuple[Array, Pull]:
         """``-log p(x | out)`` summed over the features, and its pull, which is ``N sigmoid(out) - x``."""
+        xp, n = namespace(out, x), self.trials
         if has_rows(out, x):
-            nll, residual = counts_nll(out, x, self.trials)
+            nll, residual = counts_nll(out, x, n)
         else:
-            xp, n = namespace(out, x), self.trials
             high = xp.maximum(out, xp.zeros_like(out))
             far = xp.log1p(xp.exp(xp.minimum(out, xp.zeros_like(out)) - high))
             nll, residual = xp.sum(n * (high + far) - x * out, axis=-1), n * sigmoid(xp, out) - x
@@ -62,7 +62,7 @@ class Binomial(Likelihood):
         def pull(dnll: Array) -> Array:
             return sum_to(dnll[..., None] * residual, out.shape)
 
-        return nll - self._log_choose(x), pull
+        return xp.astype(nll - self._log_choose(x, nll.dtype), out.dtype, copy=False), pull
 
     def mean(self, out: Array) -> Array:
         """``N sigmoid(out)``."""
@@ -75,10 +75,10 @@ class Binomial(Likelihood):
         draws = (uniform(p.shape, rng=first.child(k), dtype=p.dtype) < p for k in range(self.trials))
         return sum(d.astype(p.dtype) for d in draws)
 
-    def _log_choose(self, x: Array) -> Array:
+    def _log_choose(self, x: Array, dtype: Any) -> Array:
         xp, log_factorial = namespace(x), [math.lgamma(k + 1) for k in range(self.trials + 1)]
         table = [log_factorial[-1] - a - b for a, b in zip(log_factorial, reversed(log_factorial), strict=True)]
-        each = xp.take(xp.asarray(table, dtype=x.dtype), xp.reshape(xp.astype(x, xp.int64), (-1,)))
+        each = xp.take(xp.asarray(table, dtype=dtype), xp.reshape(xp.astype(x, xp.int64), (-1,)))
         return xp.sum(xp.reshape(each, x.shape), axis=-1)
 
 
@@ -94,7 +94,7 @@ class Bernoulli(Binomial):
             msg = f"a Bernoulli likelihood takes values within [0, 1]; {span(x)}"
             raise ValueError(msg)
 
-    def _log_choose(self, x: Array) -> Array:
+    def _log_choose(self, x: Array, dtype: Any) -> Array:
         return 0.0
 
 
