@@ -1,0 +1,136 @@
+"""Every sign flip, dropped factor and dropped term of the rules, made from the syntax tree.
+
+A mutant is one change of one operator in a file of `PACKAGES`. It is named by its file, function, the text of its
+statement, which operator of that statement it is and what becomes of it, so that its name survives edits elsewhere.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("grad", "manifolds", "distributions", "flows", "nn")
+SKIPPED = (ast.Raise, ast.JoinedStr, ast.Assert, ast.AnnAssign)
+FLIPS = {ast.Add: ast.Sub, ast.Sub: ast.Add}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A change at ``place``, the number of the operator in the file's walk; ``becomes`` says what it turns into."""
+
+    file: str
+    function: str
+    line: int
+    text: str
+    place: int
+    becomes: str
+
+    @property
+    def key(self) -> str:
+        """The name under which results are kept."""
+        return hashlib.sha256(f"{self.file}|{self.function}|{self.text}".encode()).hexdigest()[:16]
+
+    def source(self) -> str:
+        """The text of the file with the change."""
+        tree = ast.parse((ROOT / self.file).read_text())
+        for number, (node, _, _) in enumerate(operators(tree)):
+            if number == self.place:
+                return ast.unparse(ast.fix_missing_locations(_Replace(node, changed(node, self.becomes)).visit(tree)))
+        msg = f"{self.file} has no operator {self.place}"
+        raise LookupError(msg)
+
+
+class _Replace(ast.NodeTransformer):
+    def __init__(self, old: ast.AST, new: ast.AST) -> None:
+        self.old, self.new = old, new
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        """The tree with the one node exchanged."""
+        return self.new if node is self.old else self.generic_visit(node)
+
+
+def changed(node: ast.AST, becomes: str) -> ast.AST:
+    """The node after the change."""
+    if becomes == "left":
+        return node.left  # type: ignore[attr-defined]
+    if becomes == "right":
+        return node.right  # type: ignore[attr-defined]
+    if becomes == "operand":
+        return node.operand  # type: ignore[attr-defined]
+    flipped = copy.copy(node)
+    flipped.op = FLIPS[type(node.op)]()  # type: ignore[attr-defined]
+    return flipped
+
+
+def operators(tree: ast.AST) -> list[tuple[ast.AST, str, ast.stmt]]:
+    """The operators of the functions of a file, each with its function's name and its statement, in a fixed order."""
+    found: list[tuple[ast.AST, str, ast.stmt]] = []
+
+    def walk(node: ast.AST, function: str, statement: ast.stmt | None) -> None:
+        if isinstance(node, SKIPPED):
+            return
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            function = f"{function}.{node.name}".lstrip(".")
+            for child in node.body:
+                walk(child, function, None)
+            return
+        if isinstance(node, ast.stmt) and not isinstance(node, ast.If | ast.For | ast.While | ast.With | ast.Try):
+            statement = node
+        if statement is not None and function and becoming(node):
+            found.append((node, function, statement))
+        for name, child in ast.iter_fields(node):
+            if isinstance(node, ast.Subscript) and name == "slice":
+                continue
+            for part in child if isinstance(child, list) else [child]:
+                if isinstance(part, ast.AST):
+                    walk(part, function, statement)
+
+    walk(tree, "", None)
+    return found
+
+
+def becoming(node: ast.AST) -> tuple[str, ...]:
+    """What an operator is turned into."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return () if isinstance(node.operand, ast.Constant) and node.operand.value == 1 else ("operand",)
+    if isinstance(node, ast.AugAssign) and type(node.op) in FLIPS:
+        return ("flip",)
+    if not isinstance(node, ast.BinOp) or _is_text(node.left) or _is_text(node.right):
+        return ()
+    if type(node.op) in FLIPS:
+        return ("flip", "left", "right")
+    if isinstance(node.op, ast.Mult):
+        return ("left", "right")
+    return ("left",) if isinstance(node.op, ast.Div) else ()
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Tuple | ast.List) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+def mutants_of(file: Path) -> list[Mutant]:
+    """All mutants of a file."""
+    name, made, seen = str(file.relative_to(ROOT)), [], {}
+    for place, (node, function, statement) in enumerate(operators(ast.parse(file.read_text()))):
+        before = ast.unparse(node)
+        for becomes in becoming(node):
+            after = ast.unparse(changed(node, becomes))
+            text = f"{ast.unparse(statement)} | {before} -> {after}"
+            seen[function, text] = seen.get((function, text), 0) + 1
+            text += f" ({seen[function, text]})" if seen[function, text] > 1 else ""
+            made.append(Mutant(name, function, node.lineno, text, place, becomes))
+    return made
+
+
+def all_mutants() -> list[Mutant]:
+    """The mutants of every file of the packages."""
+    return [
+        mutant
+        for package in PACKAGES
+        for file in sorted((ROOT / "geomlat" / package).glob("*.py"))
+        for mutant in mutants_of(file)
+    ]
