@@ -2,7 +2,7 @@
 
     python tests/mutation/run.py --sample 40 --seed 1        a seeded sample of the mutants without a result
     python tests/mutation/run.py --files sphere.py torus.py  all of some files
-    python tests/mutation/run.py --again 6 --seed 3          killed before: does the suite still kill them?
+    python tests/mutation/run.py --again 6 --seed 3          killed before: does a suite that passes still do it?
     python tests/mutation/run.py --report                    the table, from the results so far
 
 A mutant is killed when a covering test fails (or does not end in a quarter of an hour). Results are kept in
@@ -154,9 +154,9 @@ def main() -> int:
 
 
 def attempt(todo: list[Mutant], arguments: argparse.Namespace, cache: Path) -> int:
-    """Test the source as it stands, then each mutant; the exit status."""
+    """Test the source as it stands (but where `--again` says that it has passed), then each mutant; the exit status."""
     results, survivors = load(RESULTS), []
-    for file in sorted({covering(m.file): m.file for m in todo}.values()):
+    for file in [] if arguments.again else sorted({covering(m.file): m.file for m in todo}.values()):
         outcome, seconds = test(None, file, cache)
         print(f"as it stands: {', '.join(covering(file))}: {seconds:.0f} s", flush=True)
         if outcome == "killed":
