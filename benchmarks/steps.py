@@ -1,4 +1,4 @@
-"""Steps of training beside eager torch: the four VAEs of the published systems, float32, on random bits."""
+"""Steps of training beside eager torch: four VAEs of the published systems and RealNVP, float32, on random rows."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from timing import PAUSE, Row, faster_by, interleave
 
 from geomlat.backends import thread_limit
+from geomlat.flows import coupling_flow
 from geomlat.models import vae
 from geomlat.optim import Adam
 from geomlat.random import stream
@@ -20,17 +21,20 @@ GAUSSIAN = {"latent": "e5", "hidden": (128, 128)}
 VAMP = {"latent": "e40", "hidden": (300, 300), "layers": "gated", "prior": "vamp:500"}
 SPHERICAL = {"latent": "s4", "hidden": (256, 128), "kappa_shift": 1.0}
 HYPERBOLIC = {"latent": "h5", "hidden": (256, 128)}
+FLOW, WIDE = ({"dim": 2, "blocks": b, "hidden": (h, h)} for b, h in ((6, 64), (8, 128)))
 CASES: dict[str, tuple[dict[str, Any], tuple[str, tuple[Any, ...]], int, int, float, float]] = {
     "Gaussian VAE 784-128-128-5": (GAUSSIAN, ("GaussianVAE", (784, (128, 128), 5)), 128, 30, 1.2, 1.5),
     "gated VampPrior 784-300-300-40, K = 500": (VAMP, ("VampVAE", (784, (300, 300), 40, 500)), 100, 5, 1.2, 1.5),
     "S-VAE 784-256-128-S^4": (SPHERICAL, ("SphericalVAE", (784, (256, 128), 5)), 64, 30, 3.0, 4.0),
     "H-VAE 784-256-128-H^5": (HYPERBOLIC, ("HyperbolicVAE", (784, (256, 128), 5)), 100, 30, 1.2, 1.5),
+    "RealNVP, 6 couplings, 64-64": (FLOW, ("RealNVP", (2, 6, (64, 64))), 256, 30, 3.0, 4.0),
+    "RealNVP, 8 couplings, 128-128": (WIDE, ("RealNVP", (2, 8, (128, 128))), 256, 30, 2.0, 3.0),
 }
 
 
 def ours(options: dict[str, Any], batches: np.ndarray) -> Callable[[], None]:
     """One step of training at each call, as `geomlat.train.fit` takes it."""
-    model, optimiser = vae(784, **options), Adam(1e-3)
+    model, optimiser = coupling_flow(**options) if "blocks" in options else vae(784, **options), Adam(1e-3)
     theta, noise, count = model.init(rng=0, dtype=np.float32), stream(1), [0]
     grad, state = np.zeros_like(theta), optimiser.init(theta)
     views = model.view(grad)
@@ -70,7 +74,9 @@ def steps() -> list[Row]:
 
     found = []
     for name, (options, (peer, sizes), rows, count, gate, goal) in CASES.items():
-        batches = np.random.default_rng(0).integers(0, 2, (BATCHES, rows, 784)).astype(np.float32)
+        rng = np.random.default_rng(0)
+        flow = rng.standard_normal((BATCHES, rows, 2))
+        batches = (flow if peer == "RealNVP" else rng.integers(0, 2, (BATCHES, rows, 784))).astype(np.float32)
         mine = {f"{t} thread": repeated(ours(options, batches), count, t, "geomlat") for t in (1, 2)}
         theirs = {
             f"torch {'fused' if fused else 'eager'}, {t} thread": repeated(

@@ -1,4 +1,4 @@
-"""The same VAEs in eager torch, as their authors' programs train them: autograd, ``torch.optim.Adam``, float32.
+"""The same VAEs, and RealNVP, in eager torch, as their authors train them: autograd, ``torch.optim.Adam``, float32.
 
 ``trainer(name, batches, fused=...)`` makes a function that takes one step of training. The von Mises-Fisher latent uses
 the method of s-vae-pytorch (rejection in the manner of Wood, a Householder reflection, Bessel functions by SciPy on the
@@ -211,6 +211,28 @@ def lorentz_exp(x: Tensor, u: Tensor) -> Tensor:
     """The exponential map."""
     r = lorentz(u, u).clamp(min=1e-12).sqrt()
     return torch.cosh(r) * x + torch.sinh(r) / r * u
+
+
+class RealNVP(nn.Module):
+    """Affine couplings that keep one half and the other in turn, a standard normal base."""
+
+    def __init__(self, dim: int, blocks: int, hidden: tuple[int, ...]) -> None:
+        super().__init__()
+        self.kept = dim // 2
+        moved = dim - self.kept
+        self.nets = nn.ModuleList(dense(self.kept, *hidden, 2 * moved, last=True) for _ in range(blocks))
+
+    def loss(self, x: Tensor) -> Tensor:
+        """The negative log-likelihood."""
+        total = torch.zeros(())
+        for net in self.nets:
+            a, b = x[:, : self.kept], x[:, self.kept :]
+            shift, raw = net(a).chunk(2, dim=-1)
+            scale = torch.tanh(raw)
+            x = torch.cat((b * torch.exp(scale) + shift, a), dim=-1)
+            total = total + scale.sum(-1)
+        density = -0.5 * (x**2).sum(-1) - 0.5 * x.shape[1] * math.log(2 * math.pi)
+        return -(density + total).mean()
 
 
 def nll(logits: Tensor, x: Tensor) -> Tensor:
