@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,7 +45,7 @@ def gradcheck(
     *args: Any,
     method: str = "richardson",
     rtol: float | None = None,
-    step: float = 1e-2,
+    step: float | Sequence[float] = 1e-2,
     directions: int = 3,
     rng: int = 0,
 ) -> float:
@@ -61,7 +61,7 @@ def gradcheck(
         ``"complex"`` for pure array expressions (default tolerance 1e-12) or ``"richardson"`` (1e-8, or ten times the
         error the extrapolation reports or the rounding of ``y`` makes).
     step
-        First step of the differences, in units of the argument's scale.
+        First step of the differences, in units of the argument's scale; or one for each argument.
 
     Returns
     -------
@@ -76,6 +76,7 @@ def gradcheck(
     """
     tolerance = rtol if rtol is not None else (1e-12 if method == "complex" else 1e-8)
     args = tuple(np.asarray(a) for a in args)
+    steps = tuple(step) if isinstance(step, Sequence) else (step,) * len(args)
     before = [a.copy() for a in args]
     y, pull = vjp(*args)
     outputs = y if isinstance(y, tuple) else (y,)
@@ -104,7 +105,7 @@ def gradcheck(
             if method == "complex":
                 expected, doubt = complex_step(moved, a, v), 0.0
             else:
-                h = step * float(np.max(np.abs(a), initial=0.0) or 1.0)
+                h = steps[k] * float(np.max(np.abs(a), initial=0.0) or 1.0)
                 expected, doubt = richardson(moved, a, v, h)
                 doubt = max(doubt, float(np.finfo(np.float64).eps) * size / h)
             got = 0.0 if da is None else float(np.sum(da * v))

@@ -33,6 +33,12 @@ def less_parts(p: float, k: float, rest: float, q: float) -> float:
     return (p - k * q) - rest * q
 
 
+@inlined
+def times(g: float, v: float) -> float:
+    """``g v`` before anything else."""
+    return g * v
+
+
 @summation
 def sums(x: Any, a: int, y: Any, b: int, root: float) -> tuple[float, float, float, float]:
     """``|y - x|^2``, and ``K |x|^2``, ``K |y|^2``, ``K <x, y>`` but for the sign."""
@@ -72,15 +78,15 @@ def along(w: Any, c: int, x: Any, a: int, y: Any, b: int, inverse: float, k: flo
 
 @summation
 def across(
-    w: Any, c: int, x: Any, a: int, y: Any, b: int, inverse: float, k: float, rest: float, u: Any, d: int
+    w: Any, c: int, x: Any, a: int, y: Any, b: int, inverse: float, k: float, rest: float, u: Any, d: int, g: float
 ) -> tuple[float, float]:
-    """``|v|^2`` and ``<v, u>`` for the part v of w across e."""
+    """``|v|^2`` and ``<g v, u>`` for the part v of w across e: near the cut locus v u alone may be subnormal."""
     total, other = 0.0, 0.0
     for j in range(x.shape[1]):
         e = less(np.float64(y[b, j]), np.float64(x[a, j])) * inverse
         v = less_parts(np.float64(w[c, j]), k, rest, e)
         total += v * v
-        other += v * np.float64(u[d, j])
+        other += times(g, v) * np.float64(u[d, j])
     return total, other
 
 
@@ -118,11 +124,11 @@ def plane(
     if xx < yy:
         part = along(x, a, x, a, y, b, inverse, 0.0)
         rest = along(x, a, x, a, y, b, inverse, part)
-        square, _ = across(x, a, x, a, y, b, inverse, part, rest, x, a)
+        square, _ = across(x, a, x, a, y, b, inverse, part, rest, x, a, 1.0)
     else:
         part = along(y, b, x, a, y, b, inverse, 0.0)
         rest = along(y, b, x, a, y, b, inverse, part)
-        square, _ = across(y, b, x, a, y, b, inverse, part, rest, x, a)
+        square, _ = across(y, b, x, a, y, b, inverse, part, rest, x, a, 1.0)
     c = 1.0 - xy if k < 0.0 else 1.0 + xy
     bend = abs(k) * delta * math.sqrt(square)
     chord = math.sqrt(c * c + bend * bend)
@@ -258,10 +264,10 @@ def transport_row(i: int, x: Any, y: Any, u: Any, k: float, out: Any) -> None:
     f, g = (c / chord, k * delta / chord) if chord > 0.0 else (1.0, 0.0)
     ue = along(u, d, x, a, y, b, inverse, 0.0)
     if which == 0:
-        _, uw = across(x, a, x, a, y, b, inverse, part, rest, u, d)
+        _, uw = across(x, a, x, a, y, b, inverse, part, rest, u, d, g)
     else:
-        _, uw = across(y, b, x, a, y, b, inverse, part, rest, u, d)
-    uf = 2.0 * (f * ue + g * uw)
+        _, uw = across(y, b, x, a, y, b, inverse, part, rest, u, d, g)
+    uf = 2.0 * (f * ue + uw)
     ratio, back = ay / ax, uf * f + 2.0 * (ue - uf * f)
     for j in range(x.shape[1]):
         p, q = np.float64(x[a, j]), np.float64(y[b, j])

@@ -17,6 +17,7 @@ from geomlat.backends import namespace
 from geomlat.grad import gradcheck, richardson
 from geomlat.manifolds.base import OPERATIONS
 from geomlat.testing.fields import array_fields, leaves, with_fields
+from geomlat.testing.laws import stretch
 from geomlat.testing.measure import fail, host, nearest
 
 Array = Any
@@ -69,7 +70,10 @@ def pullbacks_are_derivatives(m: Any, **case: Array) -> None:
             try:
                 moved = [*call, *shifts] if call is args else call
                 rule = _of_fields(m, name, len(call))
-                gradcheck(_continuous(m, rule, *moved) if name in POINTS else rule, *moved, directions=1)
+                smooth = _continuous(m, rule, *moved) if name in POINTS else rule
+                gradcheck(
+                    smooth, *moved, directions=1, step=[*_steps(m, kinds, call), *[1e-2] * (len(moved) - len(call))]
+                )
             except AssertionError as error:
                 fail("pullbacks_are_derivatives", m, f"{name}_vjp: {error}", **dict(zip(kinds, call, strict=True)))
 
@@ -140,6 +144,17 @@ def _continuous(m: Any, rule: Any, *args: Array) -> Any:
         return nearest(m, y, around), pull
 
     return vjp
+
+
+def _steps(m: Any, kinds: tuple[str, ...], args: list[Array]) -> list[float]:
+    # A hundredth of an argument. Of points less where the border of a ball is closer than that, but no rounding of
+    # what they are mapped to where they lie at the center of their coordinates.
+    steps = []
+    for kind, a in zip(kinds, args, strict=True):
+        point, size = kind in ("x", "y", "points", "others"), float(np.max(np.abs(a), initial=0.0)) or 1.0
+        near = float(np.max(stretch(m, a), initial=1.0)) if point else 1.0
+        steps.append(1e-2 * (max(1.0, 0.1 / size) if point else 1.0) * min(1.0, 10.0 / near))
+    return steps
 
 
 def _kind(a: Array) -> tuple[Any, ...]:

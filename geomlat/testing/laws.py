@@ -34,7 +34,7 @@ def exp_log_inverse(m: Any, *, x: Array, u: Array) -> None:
         m,
         np.where(keep, got, 0),
         np.where(keep, host(u), 0),
-        _wide(m, x, u) * _stretch(m, m.exp(x, u)) * _cut(m, r),
+        _wide(m, x, u) * stretch(m, m.exp(x, u)) * _cut(m, r),
         LIMIT,
         x=x,
         u=u,
@@ -44,10 +44,15 @@ def exp_log_inverse(m: Any, *, x: Array, u: Array) -> None:
 def log_exp_inverse(m: Any, *, x: Array, y: Array) -> None:
     """``exp(x, log(x, y)) = y``, at the cut locus too.
 
-    On a hyperboloid both terms of exp are up to ``|x| cosh(d)`` large, and ``cosh(d)`` up to ``2 |x| |y|``.
+    On a hyperboloid both terms of exp are up to ``|x| cosh(d)`` large, and ``cosh(d)`` up to ``2 |x| |y|``. Towards the
+    pole of a stereographic projection the entries of y move `_reach` times as far as its angle, which the rounding of a
+    logarithm of length d turns by ``eps d``, that of x by ``eps |x|``.
     """
-    back = nearest(m, m.exp(x, m.log(x, y)), y)
-    require("log_exp_inverse", m, back, _all(m, y, x), _both(m, x, x, y), LIMIT, x=x, y=y)
+    u = m.log(x, y)
+    back = nearest(m, m.exp(x, u), y)
+    turned = _size(m, m.norm(x, u)) + stretch(m, x) * _largest(m, x)
+    scale = np.maximum(_both(m, x, x, y), (_reach(m, y) - 1.0) * turned)
+    require("log_exp_inverse", m, back, _all(m, y, x), scale, LIMIT, x=x, y=y)
 
 
 def log_is_tangent(m: Any, *, x: Array, y: Array) -> None:
@@ -76,10 +81,10 @@ def dist_from_origin(m: Any, *, c: Array) -> None:
     u = m.from_coordinates(o, c)
     r, y = m.norm(o, u), m.exp(o, u)
     keep = host(r) < m.injectivity_radius
-    size, stretch = _size(m, r), _stretch(m, y)
-    scale = _flat(m, size * stretch)
+    size, grown = _size(m, r), stretch(m, y)
+    scale = _flat(m, size * grown)
     require("dist_from_origin", m, np.where(keep, host(m.dist(o, y)), 0), np.where(keep, host(r), 0), scale, LIMIT, c=c)
-    keep, scale = size < m.injectivity_radius, size * stretch * _cut(m, size)
+    keep, scale = size < m.injectivity_radius, size * grown * _cut(m, size)
     require("dist_from_origin", m, np.where(keep, host(m.log(o, y)), 0), np.where(keep, host(u), 0), scale, LIMIT, c=c)
 
 
@@ -98,14 +103,15 @@ def dist_is_triangular(m: Any, *, x: Array, y: Array, z: Array) -> None:
 
 def geodesic_has_ends(m: Any, *, x: Array, u: Array, t: Array) -> None:
     """``geodesic(x, u, 0) = x``, ``geodesic(x, u, 1) = exp(x, u)``, ``geodesic(x, s u, t) = geodesic(x, u, s t)``."""
-    wide = _wide(m, x, u)
+    wide, size = _wide(m, x, u), _size(m, m.norm(x, u))
     ends = (
         (m.geodesic(x, u, 0 * t), _all(m, x, u)),
         (m.geodesic(x, u, 0 * t + 1), m.exp(x, u)),
         (m.geodesic(x, 0.5 * u, t), m.geodesic(x, u, 0.5 * t)),
     )
-    for got, expected in ends:
-        require("geodesic_has_ends", m, nearest(m, got, expected), expected, wide, LIMIT, x=x, u=u, t=t)
+    for got, end in ends:
+        scale = np.maximum(wide, (_reach(m, namespace(x).asarray(end, copy=True)) - 1.0) * size)
+        require("geodesic_has_ends", m, nearest(m, got, end), end, scale, LIMIT, x=x, u=u, t=t)
 
 
 def geodesic_has_constant_speed(m: Any, *, x: Array, u: Array, t: Array) -> None:
@@ -113,7 +119,7 @@ def geodesic_has_constant_speed(m: Any, *, x: Array, u: Array, t: Array) -> None
     far = host(t) * host(m.norm(x, u))
     keep = far < m.injectivity_radius
     got = host(m.dist(x, m.geodesic(x, u, t)))
-    scale = _flat(m, _wide(m, x, u) * _stretch(m, m.exp(x, u)))
+    scale = _flat(m, _wide(m, x, u) * stretch(m, m.exp(x, u)))
     require(
         "geodesic_has_constant_speed", m, np.where(keep, got, 0), np.where(keep, far, 0), scale, LIMIT, x=x, u=u, t=t
     )
@@ -128,7 +134,7 @@ def transport_is_isometric(m: Any, *, x: Array, y: Array, u: Array, v: Array) ->
 
 def transport_has_inverse(m: Any, *, x: Array, y: Array, u: Array) -> None:
     """``transport(y, x, transport(x, y, u)) = u`` and ``transport(x, x, u) = u``."""
-    scale = _size(m, m.norm(x, u)) * _both(m, x, y)
+    scale = np.maximum(_size(m, m.norm(x, u)) * _both(m, x, y), _largest(m, u))
     require("transport_has_inverse", m, m.transport(y, x, m.transport(x, y, u)), u, scale, LIMIT, x=x, y=y, u=u)
     require("transport_has_inverse", m, m.transport(x, x, u), u, scale, LIMIT, x=x, u=u)
 
@@ -140,6 +146,17 @@ def transport_has_adjoint(m: Any, *, x: Array, y: Array, u: Array, w: Array) -> 
     require("transport_has_adjoint", m, got, m.inner(x, u, m.transport(y, x, w)), scale, LIMIT, x=x, y=y, u=u, w=w)
 
 
+def transport_is_linear(m: Any, *, x: Array, y: Array, u: Array) -> None:
+    """``transport(x, y, u / s) = transport(x, y, u) / s``: tangents of 1e-300 are carried like those of length one."""
+    xp, power = (
+        namespace(x),
+        np.exp2(np.floor(np.log2(np.maximum(_largest(m, u), float(np.finfo(host(u).dtype).tiny))))),
+    )
+    scaled = xp.asarray(host(u) / power.astype(host(u).dtype), device=getattr(u, "device", None))
+    expected = host(m.transport(x, y, scaled)).astype(float) * power
+    require("transport_is_linear", m, m.transport(x, y, u), expected, _largest(m, expected), LIMIT, x=x, y=y, u=u)
+
+
 def transport_is_tangent(m: Any, *, x: Array, y: Array, u: Array) -> None:
     """``transport`` ends in the tangent space at ``y``."""
     got = m.transport(x, y, u)
@@ -149,8 +166,9 @@ def transport_is_tangent(m: Any, *, x: Array, y: Array, u: Array) -> None:
 
 def transport_turns_log(m: Any, *, x: Array, y: Array) -> None:
     """``transport(x, y, log(x, y)) = -log(y, x)``: a geodesic transports its own velocity."""
-    scale = _both(m, x, y) * _cut(m, _size(m, m.dist(x, y)))
-    require("transport_turns_log", m, m.transport(x, y, m.log(x, y)), -host(m.log(y, x)), scale, LIMIT, x=x, y=y)
+    back = m.log(y, x)
+    scale = np.maximum(_both(m, x, y), _largest(m, back)) * _cut(m, _size(m, m.dist(x, y)))
+    require("transport_turns_log", m, m.transport(x, y, m.log(x, y)), -host(back), scale, LIMIT, x=x, y=y)
 
 
 def project_is_idempotent(m: Any, *, a: Array, x: Array) -> None:
@@ -198,7 +216,7 @@ def retract_is_first_order(m: Any, *, x: Array, v: Array) -> None:
     h = 1e-3
     end = m.exp(x, h * v)
     gap = np.abs(nearest(m, m.retract(x, h * v), end) - host(end))
-    size = 1 + _size(m, m.norm(x, v)) ** 2
+    size = 1 + (_size(m, m.norm(x, v)) * max(1.0, math.pi / m.injectivity_radius)) ** 2
     noise = LIMIT * float(np.finfo(gap.dtype).eps)
     bound = (h * h * size + noise) * _wide(m, x) * _wide(m, x, v)
     if not np.all(gap <= bound):
@@ -276,7 +294,7 @@ def _wide(m: Any, x: Array, *others: Array) -> np.ndarray:
     # One plus the largest entry of each array, multiplied: how an absolute rounding of the inputs can grow. Entries
     # are measured in those of the origin where these are below one: the radius of a strongly curved hyperboloid.
     unit = min(float(np.max(np.abs(m.origin()), initial=0.0)) or 1.0, 1.0)
-    wide = _stretch(m, x)
+    wide = stretch(m, x)
     for a in (x, *others):
         wide = wide * (1.0 + _largest(m, a) / unit)
     return wide
@@ -284,19 +302,28 @@ def _wide(m: Any, x: Array, *others: Array) -> np.ndarray:
 
 def _both(m: Any, x: Array, *others: Array) -> np.ndarray:
     # `_wide` of points, with what the roundings of the last one grow to.
-    wide: np.ndarray = _wide(m, x, *others) * _stretch(m, others[-1])
+    wide: np.ndarray = _wide(m, x, *others) * stretch(m, others[-1])
     return wide
 
 
-def _stretch(m: Any, x: Array) -> np.ndarray:
-    # How much longer than its entries a tangent at x is: what a rounding of the entries of x grows to, at least one.
-    if not m.dim:
-        return np.asarray(1.0)
+def stretch(m: Any, x: Array) -> np.ndarray:
+    """How much longer than its entries a tangent at x may be: what a rounding of x grows to, at least one."""
+    return _size(m, np.maximum(1.0, 1 / np.min(_frame_lengths(m, x), axis=-1, initial=1.0)))
+
+
+def _reach(m: Any, x: Array) -> np.ndarray:
+    # How much longer the entries of a tangent at x are than the tangent: far out on a projection of a sphere, at least
+    # one.
+    return _size(m, np.max(_frame_lengths(m, x), axis=-1, initial=1.0))
+
+
+def _frame_lengths(m: Any, x: Array) -> np.ndarray:
+    # The lengths of the entries of the axes of the frame at x.
     xp, ambient = namespace(x), tuple(range(-len(m.ambient_shape), 0))
     axes = xp.asarray(np.eye(m.dim), dtype=x.dtype, device=getattr(x, "device", None))
     frame = host(m.from_coordinates(xp.expand_dims(x, axis=-1 - len(ambient)), axes)).astype(float)
-    least = np.min(np.sqrt(np.sum(frame**2, axis=ambient)), axis=-1)
-    return _size(m, np.maximum(1.0, 1 / least))
+    lengths: np.ndarray = np.sqrt(np.sum(frame**2, axis=ambient))
+    return lengths
 
 
 def _largest(m: Any, a: Array) -> np.ndarray:
@@ -345,6 +372,7 @@ LAWS = (
     transport_is_isometric,
     transport_has_inverse,
     transport_has_adjoint,
+    transport_is_linear,
     transport_is_tangent,
     transport_turns_log,
     project_is_idempotent,

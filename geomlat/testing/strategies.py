@@ -115,7 +115,7 @@ def cases(
     y = m.exp(x, u)
     center = np.expand_dims(m.random_point(() if smooth else shape, rng=gen), -1 - len(m.ambient_shape))
     cloud = np.broadcast_to(center, (*shape, 4, *m.ambient_shape))
-    small = min(m.injectivity_radius, 1.0) / ((6 if smooth else 2) * math.sqrt(max(m.dim, 1)))
+    small = min(m.injectivity_radius / math.pi, 1.0) / ((6 if smooth else 2) * math.sqrt(max(m.dim, 1)))
     values = {
         "x": x,
         "y": y,

@@ -140,6 +140,19 @@ def test_close_to_the_cut_locus_only_the_direction_is_lost(gap, kind):
 
 
 @KINDS
+@pytest.mark.parametrize("k", [0.7, 10.0])
+@pytest.mark.parametrize("gap", [1e-3, 1e-12, 1e-15])
+def test_transport_carries_the_smallest_tangents(gap, k, kind):
+    """Close to the cut locus, where the product of a tangent with what is left of a point is subnormal."""
+    m = Stereographic(3, k)
+    x = m.random_point((50,), rng=0)
+    u, v = m.random_tangent(x, rng=1), m.random_tangent(x, rng=2)
+    y = m.exp(x, u * ((m.injectivity_radius - gap) / m.norm(x, u))[:, None])
+    small, plain = (np.asarray(m.transport(kind(x), kind(y), kind(v * s))) for s in (2.0**-990, 1.0))
+    np.testing.assert_allclose(small * 2.0**990, plain, rtol=0, atol=1e-14 * np.max(np.abs(plain)))
+
+
+@KINDS
 @pytest.mark.parametrize("n", [1, 2, 5])
 def test_the_cut_locus_has_the_geodesic_through_the_origin(n, kind):
     m = Stereographic(n, 1.0)
