@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 SHAPES: tuple[tuple[int, ...], ...] = ((), (1,), (3,), (0,), (2, 0), (2, 3))
 FAR = 5.0
-"""The longest tangent on a manifold whose injectivity radius is infinite."""
+"""The longest tangent where the injectivity radius is infinite, in radii of curvature where these are below one."""
 NEAR = 2.5
 """The same where differences are taken: far out, their steps of a hundredth of the largest entry are too long."""
 
@@ -53,7 +53,8 @@ def lengths(
     Hypothesis chooses a scale (ordinary, log-uniform, one of the special lengths, or a mixture of them all) and a seed:
     numbers that it draws one by one are mostly 0 or equal to the last ones.
     """
-    top = min(manifold.injectivity_radius, NEAR if smooth and math.isinf(manifold.injectivity_radius) else FAR)
+    limit = NEAR if smooth and math.isinf(manifold.injectivity_radius) else FAR
+    top = min(manifold.injectivity_radius, limit * _unit(manifold))
     gen = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     ordinary = top * gen.uniform(0.2 if smooth else 0.02, 0.8 if smooth else 0.98, shape)
     if smooth:
@@ -107,7 +108,11 @@ def cases(
         # Points at one distance: differences need pairs that neither coincide nor lie across a cut locus.
         base = np.broadcast_to(base, (*count, *m.ambient_shape))
         c = gen.standard_normal((*count, m.dim))
-        size = reach * min(m.injectivity_radius, FAR) / np.linalg.norm(c, axis=-1, keepdims=True) if m.dim else 1.0
+        size = (
+            reach * min(m.injectivity_radius, FAR * _unit(m)) / np.linalg.norm(c, axis=-1, keepdims=True)
+            if m.dim
+            else 1.0
+        )
         return m.exp(base, m.from_coordinates(base, size * c))
 
     x = beside(m.random_point(rng=gen), shape, 0.05) if smooth else draw(points(m, shape))
@@ -115,7 +120,7 @@ def cases(
     y = m.exp(x, u)
     center = np.expand_dims(m.random_point(() if smooth else shape, rng=gen), -1 - len(m.ambient_shape))
     cloud = np.broadcast_to(center, (*shape, 4, *m.ambient_shape))
-    small = min(m.injectivity_radius / math.pi, 1.0) / ((6 if smooth else 2) * math.sqrt(max(m.dim, 1)))
+    small = min(m.injectivity_radius / math.pi, _unit(m)) / ((6 if smooth else 2) * math.sqrt(max(m.dim, 1)))
     values = {
         "x": x,
         "y": y,
@@ -133,3 +138,9 @@ def cases(
     }
     rounded = {name: np.asarray(value, dtype=dtype) for name, value in values.items()}
     return rounded | {name: m.project(rounded[name]) for name in ("x", "y", "z", "points", "others")}
+
+
+def _unit(manifold: Any) -> float:
+    # The radius of curvature of the most negatively curved factor, where that is known and below one.
+    forms = manifold.space_forms_vjp()[0] if hasattr(manifold, "space_forms_vjp") else ()
+    return 1.0 / math.sqrt(max([1.0, *(-float(form.curvature) for form in forms)]))
