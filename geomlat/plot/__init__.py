@@ -5,6 +5,7 @@ Every function returns a `matplotlib.figure.Figure`; `save` writes it. matplotli
 
 from __future__ import annotations
 
+from geomlat.plot.angles import angle_errors, angles
 from geomlat.plot.comparison import Panel, comparison
 from geomlat.plot.curves import training_curves
 from geomlat.plot.density import density_globes, density_maps, density_rose
@@ -25,6 +26,8 @@ __all__ = [
     "Panel",
     "Picture",
     "Video",
+    "angle_errors",
+    "angles",
     "comparison",
     "decoded",
     "density_globes",

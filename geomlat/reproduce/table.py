@@ -15,6 +15,7 @@ FAMILIES = (
     "vamp",
     "faces",
     "embedding",
+    "shapes",
     "sphere",
     "directional",
 )

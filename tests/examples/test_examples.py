@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from geomlat.data import Dataset, Points, Relations
+from geomlat.data import Dataset, Points, Relations, tree
 from geomlat.evaluate import factorised_baseline
 from geomlat.grad import gradcheck_vector
 from geomlat.manifolds import Euclidean, PoincareBall, Sphere
+from geomlat.manifolds.angles import pairs_from_angles
 from geomlat.models import DiscretisedLogistic
 from geomlat.plot import stage, video
 from geomlat.random import normal
@@ -168,3 +169,59 @@ def test_a_prior_on_the_sphere_is_learned(example, tmp_path, capsys):
     assert "paired over 270 test rows" in capsys.readouterr().out
     names = {p.name for p in (tmp_path / "runs/vamp-sphere").iterdir()}
     assert names == {"priors.png", "samples-standard.png", "samples-vamp.png", "pseudo-inputs.png"}
+
+
+def test_the_circle_is_found_and_drawn(example, tmp_path, capsys):
+    module = example("circle_recovery")
+    d = module.data.circle(300)
+    found = module.recoveries(d, (3, 4), epochs=1, hidden=4)
+    assert list(found) == list(module.MODELS)
+    assert found["AE"][0] != found["AE"][1]
+    codes = module.train("S-VAE", d, seed=3, epochs=60).transform(d.train)
+    assert module.evaluate.circle_recovery(codes, d.angles[0]).recovered
+    path = module.main(seeds=(0,), epochs=1)
+    assert (tmp_path / path).stat().st_size > 20000
+    assert capsys.readouterr().out.count("circle ") == 4
+
+
+def test_the_weight_of_the_divergence_reaches_the_training(example):
+    module, asked = example("circle_recovery"), []
+
+    def fit(model, x, **settings):
+        asked.append((type(model).__name__, settings["beta"]))
+
+    for name in module.MODELS:
+        module.train(name, module.data.circle(100), fit=fit)
+    assert asked == [("Autoencoder", 1.0), ("VAE", 10.0), ("VAE", 0.1), ("VAE", 1.0)]
+
+
+def test_the_tree_is_found_and_drawn(example, monkeypatch, tmp_path, capsys):
+    module, d = example("tree_vae"), tree(4)
+    bits = d.train.astype(int)
+    np.testing.assert_array_equal(module.hamming(d.train), (bits[:, None] != bits).sum(-1))
+    trained = module.train("h2", d, steps=150)
+    numbers = module.scores(trained, d)
+    assert set(numbers) == {"clean", "noisy", "noisy_to_tree"}
+    assert numbers["clean"] > 0.5
+    assert numbers["clean"] > max(numbers["noisy"], numbers["noisy_to_tree"])
+    assert len(set(module.scores(trained, tree(4, noise=0.0)).values())) == 1
+    monkeypatch.setattr(module.data, "load", lambda name: d)
+    path = module.main(steps=2)
+    assert (tmp_path / path).stat().st_size > 20000
+    assert capsys.readouterr().out.count("correlation of distances clean") == 2
+
+
+def test_angles_are_rebuilt_in_every_space_with_as_many_parameters(example, monkeypatch, tmp_path, capsys):
+    module, rng = example("qm9_dihedrals"), np.random.default_rng(0)
+    angles = rng.vonmises(0.5, 3.0, (600, 6))
+    there = np.arange(6) < rng.integers(1, 7, 600)[:, None]
+    parts = np.split(pairs_from_angles(angles, there).astype(np.float32), [400, 500])
+    d = Dataset("angles", *parts, None, None, None, "von-mises", "")
+    sizes = [module.model_of(latent).layout.size for latent in module.SPACES.values()]
+    assert max(sizes) < 1.01 * min(sizes)
+    monkeypatch.setattr(module.data, "load", lambda name: d)
+    paths = module.main(epochs=1, rows=50, width=16, samples=3)
+    assert all((tmp_path / p).stat().st_size > 20000 for p in paths)
+    said = capsys.readouterr().out
+    assert said.startswith("angles: independent von Mises angles reach")
+    assert said.count("mean angular error") == 5
