@@ -14,6 +14,7 @@ FAMILIES = (
     "blog",
     "vamp",
     "faces",
+    "lfw_grid",
     "embedding",
     "shapes",
     "sphere",

@@ -85,3 +85,15 @@ def test_normalised_gradients_are_a_setting() -> None:
     optimizer = vae.optimizer(model, {"learning_rate": 0.1, "normalised": True})
     assert optimizer.lr == 0.1
     assert len(optimizer.tensors) == len(model.layout.slices)
+
+
+def test_every_cell_of_a_grid_is_kept(tmp_path: Path) -> None:
+    job = Job(experiments()["svae-lfw-grid"], "smoke", 0, tmp_path)
+    found = execute(job)["values"]
+    cells = [found["bits_d2_l1"], found["bits_d2_l2"]]
+    assert found["bits"] == min(cells) != max(cells)
+    assert found["bits_error"] in (found["error_d2_l1"], found["error_d2_l2"])
+    assert 0 <= found["active_d2_l2"] <= 3
+    assert found["rate_d2_l1"] > 0
+    assert found["epochs_d2_l1"] == 1
+    assert sorted(p.name for p in job.folder.glob("d2_l?")) == ["d2_l1", "d2_l2"]
