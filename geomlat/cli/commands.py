@@ -13,14 +13,22 @@ from typing import Any
 import numpy as np
 
 from geomlat import train as training
-from geomlat.cli import pictures, report, runs
+from geomlat.cli import pictures, report, runs, seeds
 from geomlat.data import SETS, Dataset, Points, Relations, load
 from geomlat.train.checkpoint import CHECKPOINT, write_atomic
 
 
 def train(args: Namespace) -> None:
-    """Train, score, draw; leave a run folder."""
+    """Train, score, draw; leave a run folder, or one for each seed."""
     _need("matplotlib", "safetensors", "tabulate")
+    if seeds.wanted(args):
+        seeds.train(args, train_one)
+    else:
+        train_one(args)
+
+
+def train_one(args: Namespace) -> None:
+    """One run."""
     began = time.monotonic()
     folder, run = runs.resolve(args)
     dataset = images(run.data)
@@ -63,8 +71,13 @@ def fit(model: Any, dataset: Dataset, run: runs.Run, folder: Path, *, resume: bo
 
 
 def evaluate(args: Namespace) -> None:
-    """Score the models of a run folder anew."""
+    """Score the models of a run folder anew, or of each run in it."""
     _need("safetensors", "tabulate")
+    if seeds.is_group(args.folder):
+        for folder in seeds.members(args.folder):
+            evaluate(Namespace(**{**vars(args), "folder": folder}))
+        print(seeds.save(args.folder))
+        return
     run = runs.read(args.folder)
     dataset = images(run.data)
     trained = runs.fitted(args.folder, run)

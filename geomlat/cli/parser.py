@@ -26,11 +26,13 @@ models:
 """
 _TRAIN_END = """\
 Ctrl-C stops a run after a checkpoint; the same command with --resume continues it to the same numbers, bit for bit.
+Several runs (--seeds) stop and resume together.
 
 examples:
   geomlat train svae
   geomlat train svae --data mnist --latent s5 --epochs 100 --out runs/mnist-s5
   geomlat train hvae --data mnist --latent h5
+  geomlat train hvae --seeds 5 --jobs 2 --out runs/five
   geomlat train vae --data mnist-static --latent e40 --prior vamp:500 --layers gated --hidden 300,300
   geomlat train vae --data freyfaces --latent e40 --prior vamp:500 --layers gated --hidden 300,300
   geomlat train svae --resume --out runs/mnist-s5 --epochs 200
@@ -173,6 +175,8 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--curvature-clip", type=float, metavar="C", help="u: clip the curvature's own gradient")
     how.add_argument("--patience", type=int, metavar="N", help="stop after N epochs without a better validation loss")
     how.add_argument("--seed", type=int, metavar="S", help="the same seed gives the same run (default: 0)")
+    how.add_argument("--seeds", type=int, metavar="N", help="N runs with seeds S, S + 1, ...: a table of their means")
+    how.add_argument("--jobs", type=int, metavar="J", default=1, help="how many of them at a time (default: 1)")
     _add_samples(how)
     where = parser.add_argument_group("where")
     where.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: a new one below runs/)")

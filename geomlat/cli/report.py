@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from geomlat.data import Dataset
 from geomlat.evaluate import (
     bits_per_dimension,
     bound,
+    factor_active_units,
     factorised_baseline,
     knn_accuracy,
     log_likelihood,
@@ -31,7 +33,20 @@ METRICS = "metrics.json"
 ROWS = "log_likelihood.npy"
 _ROWS = 1000
 _BITS = "bits/dim"
-_HEADERS = ["model", "latent", "ELBO", "reconstruction", "KL", "log p(x)", _BITS, "kNN"]
+_FLAT = "blog's formula"
+_HEADERS = ["model", "latent", "ELBO", "reconstruction", "KL", _FLAT, "log p(x)", _BITS, "kNN"]
+# The columns that are shown if some model has them.
+_OPTIONAL = {_FLAT: "euclidean_kl", _BITS: "bits_per_dimension"}
+_NUMBERS = {
+    "ELBO": ("elbo", 2),
+    "reconstruction": ("reconstruction", 2),
+    "KL": ("kl", 2),
+    _FLAT: ("euclidean_kl", 2),
+    "log p(x)": ("log_p", 2),
+    _BITS: ("bits_per_dimension", 3),
+    "kNN": ("knn", 3),
+}
+_FACTORS = ["factor", "KL", "active coordinates"]
 _SPREAD = ["log p(x) of rows", "latent", "s.d.", "skewness", "1 %", "5 %", "median", "below mean - 2 s.d."]
 
 _SPACES = {"e": "R", "s": "S", "h": "H", "p": "B", "u": "M", "t": "T"}
@@ -66,14 +81,31 @@ def table(run: Run, measured: dict[str, Any]) -> str:
     from tabulate import tabulate
 
     scores = measured["scores"]
-    grey = any("bits_per_dimension" in score for score in scores.values())
-    rows = [[*_label(run, m), *_cells(score, grey=grey)] for m, score in scores.items()]
-    headers = [h for h in _HEADERS if grey or h != _BITS]
+    headers = _headers(scores.values())
+    rows = [[*_label(run, m), *(_cell(score, h) for h in headers[2:])] for m, score in scores.items()]
     columns = tabulate(rows, headers, disable_numparse=True, stralign="right")
     title = f"{measured['data']}: {measured['rows']} test rows, nats per row"
     spread = [[*_label(run, m), *_spread(score["tails"])] for m, score in scores.items() if "tails" in score]
     below = tabulate(spread, _SPREAD, disable_numparse=True, stralign="right") + "\n\n" if spread else ""
-    return f"{title}\n\n{columns}\n\n{below}{_footnote(run, measured['samples'])}"
+    parts = [row for m, score in scores.items() for row in _parts(run, m, score)]
+    factors = tabulate(parts, _FACTORS, disable_numparse=True, stralign="right") + "\n\n" if parts else ""
+    return f"{title}\n\n{columns}\n\n{factors}{below}{_footnote(run, measured['samples'], headers)}"
+
+
+def means(run: Run, measured: list[dict[str, Any]]) -> str:
+    """The means of the scores of several runs with their standard errors over the runs, as text."""
+    from tabulate import tabulate
+
+    first = measured[0]
+    headers = _headers(first["scores"].values())
+    rows = []
+    for member in first["scores"]:
+        scores = [m["scores"][member] for m in measured]
+        rows.append([*_label(run, member), *(_mean_cell(scores, h) for h in headers[2:])])
+    columns = tabulate(rows, headers, disable_numparse=True, stralign="right")
+    title = f"{first['data']}: {first['rows']} test rows, nats per row; means over {len(measured)} runs"
+    note = f"+-: the standard error over the runs; log p(x): {first['samples']} importance samples{_formula(headers)}."
+    return f"{title}\n\n{columns}\n\n{note}"
 
 
 def save(folder: Path, run: Run, measured: dict[str, Any]) -> str:
@@ -91,7 +123,12 @@ def save(folder: Path, run: Run, measured: dict[str, Any]) -> str:
 
 
 def read(folder: Path) -> dict[str, dict[str, Any]]:
-    """The scores in a run folder by model.
+    """The scores in a run folder by model; see `read_all`."""
+    return dict(read_all(folder)["scores"])
+
+
+def read_all(folder: Path) -> dict[str, Any]:
+    """What `save` wrote into a run folder.
 
     Raises
     ------
@@ -99,7 +136,7 @@ def read(folder: Path) -> dict[str, dict[str, Any]]:
         If there are none, because the run has not ended.
     """
     try:
-        return dict(json.loads((folder / METRICS).read_text())["scores"])
+        return dict(json.loads((folder / METRICS).read_text()))
     except (FileNotFoundError, ValueError, KeyError) as failure:
         msg = f"{folder} holds no scores; finish the run with --resume, or score it with `geomlat evaluate {folder}`"
         raise CheckpointError(msg) from failure
@@ -130,10 +167,19 @@ def _score(model: Any, x: np.ndarray, dataset: Dataset, rng: Any) -> dict[str, f
     totals = bound(model, model.theta, x, rng=rng.child("noise"), rows=_ROWS)
     score = {"reconstruction": -totals["reconstruction"]}
     if "kl" in totals:
-        score |= {"elbo": -totals["loss"], "kl": totals["kl"]}
+        score |= {"elbo": score["reconstruction"] - totals["kl"], "kl": totals["kl"]}
+        score |= {name: totals[name] for name in ("euclidean_kl",) if name in totals}
+        score |= _factors(model, x, totals)
     if dataset.train_labels is not None:
         score["knn"] = _knn(model, x, dataset, rng)
     return score
+
+
+def _factors(model: Any, x: np.ndarray, totals: dict[str, float]) -> dict[str, Any]:
+    manifold, means = model.manifold, model.encode(model.theta, x).mean()
+    names = [repr(f) for f in getattr(manifold, "factors", (manifold,))]
+    kl = [totals.get(f"kl_{i}", totals["kl"]) for i in range(len(names))]
+    return {"factors": names, "factor_kl": kl, "active": factor_active_units(means, manifold)}
 
 
 def _knn(model: Any, x: np.ndarray, dataset: Dataset, rng: Any) -> float:
@@ -149,6 +195,8 @@ def _label(run: Run, member: str) -> tuple[str, str]:
         return "independent pixels", "none"
     latent = run.members[member]
     name = NAMES[member] + (f", {run.prior}" if run.prior != "standard" else "")
+    if member == run.model:
+        name += (f", IWAE {run.iwae}" if run.iwae else "") + (", trained by the formula" if run.euclidean_kl else "")
     return name, latent if "," in latent or "*" in latent else f"{_SPACES[latent[0]]}^{latent[1:]}"
 
 
@@ -158,19 +206,44 @@ def _spread(found: dict[str, Any]) -> list[str]:
     return [*numbers, f"{100 * found['share_below']:.1f} %"]
 
 
-def _cells(score: dict[str, Any], *, grey: bool) -> list[str]:
-    def number(name: str, digits: int = 2) -> str:
-        return f"{score[name]:.{digits}f}" if name in score else ""
-
-    log_p = f"{score['log_p']:.2f} +- {score['log_p_error']:.2f}" if "log_p" in score else ""
-    bits = [number("bits_per_dimension", 3)] if grey else []
-    return [number("elbo"), number("reconstruction"), number("kl"), log_p, *bits, number("knn", 3)]
+def _headers(scores: Iterable[dict[str, Any]]) -> list[str]:
+    present = {name for score in scores for name in score}
+    return [h for h in _HEADERS if h not in _OPTIONAL or _OPTIONAL[h] in present]
 
 
-def _footnote(run: Run, samples: int) -> str:
+def _cell(score: dict[str, Any], header: str) -> str:
+    name, digits = _NUMBERS[header]
+    error = f" +- {score['log_p_error']:.2f}" if name == "log_p" and name in score else ""
+    return f"{score[name]:.{digits}f}{error}" if name in score else ""
+
+
+def _mean_cell(scores: list[dict[str, Any]], header: str) -> str:
+    name, digits = _NUMBERS[header]
+    if name not in scores[0]:
+        return ""
+    mean, error = mean_and_error([score[name] for score in scores])
+    return f"{mean:.{digits}f} +- {error:.{digits}f}"
+
+
+def _parts(run: Run, member: str, score: dict[str, Any]) -> list[list[str]]:
+    if len(score.get("factors", ())) < 2:
+        return []
+    return [
+        [f"{NAMES[member]}: {name}", f"{kl:.2f}", str(active)]
+        for name, kl, active in zip(score["factors"], score["factor_kl"], score["active"], strict=True)
+    ]
+
+
+def _formula(headers: list[str]) -> str:
+    if _FLAT not in headers:
+        return ""
+    return ";\nblog's formula: the KL of normal laws in the tangent space, which is not the KL and gives no bound"
+
+
+def _footnote(run: Run, samples: int, headers: list[str]) -> str:
     shift = f" + {run.kappa_shift:g}" if run.kappa_shift else ", without a floor"
     kappa = f"kappa = softplus{shift}; " if "s" in run.latent and run.family != "cauchy" else ""
     return (
         f"{kappa}log p(x): {samples} importance samples, +- its standard error over rows;\n"
-        "kNN: accuracy of 5 nearest neighbours in the latent space, by its own distance."
+        f"kNN: accuracy of 5 nearest neighbours in the latent space, by its own distance{_formula(headers)}."
     )

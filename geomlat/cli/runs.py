@@ -157,6 +157,12 @@ def resolve(args: Namespace) -> tuple[Path, Run]:
     return folder, run
 
 
+def new_folder(args: Namespace, suffix: str) -> Path:
+    """A folder below runs/ that is still free, named after what was asked for."""
+    given = {f.name: v for f in fields(Run) if (v := getattr(args, f.name, None)) is not None}
+    return _free(f"{_stem(given)}-{suffix}")
+
+
 def write(folder: Path, run: Run) -> None:
     """Make the folder and write the settings of a run."""
     write_atomic(writable_folder(folder) / RUN, (json.dumps(asdict(run), indent=2) + "\n").encode())

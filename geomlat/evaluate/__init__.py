@@ -19,7 +19,7 @@ from geomlat.evaluate.divergence import Divergences, divergences, sphere_nodes
 from geomlat.evaluate.kernel_density import SphericalKernelDensity
 from geomlat.evaluate.likelihood import LogLikelihood, log_likelihood
 from geomlat.evaluate.neighbours import knn_accuracy, knn_predict, label_subsets, subset_accuracies
-from geomlat.evaluate.rate import RateDistortion, active_units, mean_and_error, rate_distortion
+from geomlat.evaluate.rate import RateDistortion, active_units, factor_active_units, mean_and_error, rate_distortion
 from geomlat.evaluate.recovery import CircleRecovery, DistanceRecovery, circle_recovery, distance_recovery
 from geomlat.evaluate.tails import Tails, bits_per_dimension, tails
 
@@ -43,6 +43,7 @@ __all__ = [
     "cluster_scores",
     "distance_recovery",
     "divergences",
+    "factor_active_units",
     "factorised_baseline",
     "independent_angles",
     "k_medoids",

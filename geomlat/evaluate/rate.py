@@ -72,3 +72,17 @@ def active_units(means: Any, threshold: float = 0.01) -> np.ndarray:
         raise ValueError(msg)
     active: np.ndarray = means.astype(np.float64).var(axis=0, ddof=1) > threshold
     return active
+
+
+def factor_active_units(means: Any, manifold: Any, threshold: float = 0.01) -> list[int]:
+    """The number of `active_units` in each factor of a latent space, from posterior means ``(n, coordinates)``.
+
+    A `geomlat.manifolds.Product` has a number for each of its factors, any other manifold has one.
+
+    >>> from geomlat.manifolds import Euclidean, Product, Sphere
+    >>> means = np.random.default_rng(0).standard_normal((100, 5)) * np.array([1.0, 1.0, 0.0, 0.0, 1.0])
+    >>> factor_active_units(means, Product(Sphere(2), Euclidean(2)))
+    [2, 1]
+    """
+    parts = manifold.split(means) if hasattr(manifold, "factors") else (means,)
+    return [int(active_units(part.reshape(len(part), -1), threshold).sum()) for part in parts]

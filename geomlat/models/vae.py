@@ -140,7 +140,8 @@ class VAE(Estimator):
     def report(self, theta: Array, x: Array, noise: Any) -> dict[str, Array]:
         """Batch means without gradients, in nats: ``loss`` (beta = 1, no free bits), ``reconstruction``, ``kl``.
 
-        The loss is the sum of the other two, or the importance-weighted bound if that is trained. The KL is the true
+        The loss is the sum of the other two, or the importance-weighted bound if that is trained. A product of latents
+        has the KL of each factor besides, ``kl_0``, ``kl_1``, and so on. The KL is the true
         one; a wrapped normal latent of constant curvature with the standard prior has ``euclidean_kl`` beside it, which
         is not.
         """
@@ -154,6 +155,8 @@ class VAE(Estimator):
         reconstruction, kl = xp.mean(nll), xp.mean(xp.sum(rate, axis=-1))
         loss = importance_bound(nll, rate, 1.0)[0] if self.iwae else reconstruction + kl
         found = {"loss": loss, "reconstruction": reconstruction, "kl": kl}
+        if rate.shape[-1] > 1:
+            found |= {f"kl_{i}": xp.mean(rate[..., i]) for i in range(rate.shape[-1])}
         if self._curved and isinstance(r, WrappedNormal):
             found["euclidean_kl"] = xp.mean(euclidean_kl(q, r))
         return found

@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -41,11 +41,16 @@ def workers(count: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def work(job: Job) -> dict[str, Any]:
-    """`execute` in a worker: here an interrupt ends the run, elsewhere it ends nothing."""
+    """`execute` in a worker."""
+    return call(execute, job)
+
+
+def call(f: Callable[..., dict[str, Any]], *args: Any) -> dict[str, Any]:
+    """``f(*args)`` in a worker: here an interrupt ends the run, elsewhere it ends nothing."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     _working.set()
     try:
-        return execute(job)
+        return f(*args)
     except KeyboardInterrupt as stop:
         # An Exception, since a KeyboardInterrupt would take the worker down and report a broken pool.
         raise InterruptedError(str(stop) or "interrupted") from None
