@@ -143,14 +143,6 @@ class Manifold:
         """`to_tangent` and the pull to ``(dx, du)``."""
         raise NotImplementedError
 
-    def retract(self, x: Array, u: Array, /) -> Array:
-        """A cheap map that agrees with `exp` to first order and always ends on the manifold."""
-        raise NotImplementedError
-
-    def retract_vjp(self, x: Array, u: Array, /) -> tuple[Array, Pull]:
-        """`retract` and the pull to ``(dx, du)``."""
-        raise NotImplementedError
-
     def egrad_to_rgrad(self, x: Array, g: Array, /) -> Array:
         """The Riemannian gradient from the ambient one: the tangent whose inner product with ``v`` is ``sum(g v)``."""
         raise NotImplementedError
@@ -252,6 +244,22 @@ class Manifold:
         _, x = self._points(x)
         shape = tuple(x.shape[: x.ndim - len(self.ambient_shape)])
         return self.from_coordinates(x, draw((*shape, self.dim), rng=rng, like=x))
+
+    def retract(self, x: Array, u: Array, /) -> Array:
+        """A cheap map that agrees with `exp` to first order and always ends on the manifold: ``project(x + u)``."""
+        _, x, u = self._points(x, u)
+        return self.project(x + u)
+
+    def retract_vjp(self, x: Array, u: Array, /) -> tuple[Array, Pull]:
+        """`retract` and the pull to ``(dx, du)``."""
+        _, x, u = self._points(x, u)
+        y, pull_project = self.project_vjp(x + u)
+
+        def pull(dy: Any) -> tuple[Any, ...]:
+            d, *fields = pull_project(dy)
+            return (None, None, *fields) if d is None else (sum_to(d, x.shape), sum_to(d, u.shape), *fields)
+
+        return y, pull
 
     def geodesic(self, x: Array, u: Array, t: Array, /) -> Array:
         """``exp(x, t u)`` for times ``t`` of the batch's shape."""

@@ -83,22 +83,6 @@ class Conformal(Manifold):
 
         return self.to_tangent(x, u), pull
 
-    def retract(self, x: Array, u: Array, /) -> Array:
-        """``project(x + u)``."""
-        _, x, u = self._points(x, u)
-        return self.project(x + u)
-
-    def retract_vjp(self, x: Array, u: Array, /) -> tuple[Array, Pull]:
-        """`retract` and the pull to ``(dx, du, dK)``."""
-        _, x, u = self._points(x, u)
-        y, pull_project = self.project_vjp(x + u)
-
-        def pull(dy: Any) -> tuple[Any, ...]:
-            d, *field = pull_project(dy)
-            return (None, None, *field) if d is None else (sum_to(d, x.shape), sum_to(d, u.shape), *field)
-
-        return y, pull
-
     def egrad_to_rgrad(self, x: Array, g: Array, /) -> Array:
         """``(A / 2)^2 g``."""
         return self._scaled(x, g, 2)

@@ -286,22 +286,6 @@ class Hyperboloid(Manifold):
 
         return v, pull
 
-    def retract(self, x: Array, u: Array, /) -> Array:
-        """The point whose space part is that of ``x + u``."""
-        _, x, u = self._points(x, u)
-        return self.project(x + u)
-
-    def retract_vjp(self, x: Array, u: Array, /) -> tuple[Array, Pull]:
-        """`retract` and the pull to ``(dx, du)``."""
-        _, x, u = self._points(x, u)
-        y, pull_project = self.project_vjp(x + u)
-
-        def pull(dy: Any) -> tuple[Any, ...]:
-            (d,) = pull_project(dy)
-            return (None, None) if d is None else (sum_to(d, x.shape), sum_to(d, u.shape))
-
-        return y, pull
-
     def logdet_exp(self, x: Array, u: Array, /) -> Array:
         """``(n - 1) log(sinh(r) / r)`` with ``r = |u| / R``."""
         return (self.n - 1) * log_sinhc(self.norm(x, u) / self.radius)

@@ -215,22 +215,6 @@ class Sphere(Embedded):
 
     egrad_to_rgrad, egrad_to_rgrad_vjp = to_tangent, to_tangent_vjp
 
-    def retract(self, x: Array, u: Array, /) -> Array:
-        """``(x + u) / |x + u|``."""
-        _, x, u = self._points(x, u)
-        return self.project(x + u)
-
-    def retract_vjp(self, x: Array, u: Array, /) -> tuple[Array, Pull]:
-        """`retract` and the pull to ``(dx, du)``."""
-        _, x, u = self._points(x, u)
-        y, pull_project = self.project_vjp(x + u)
-
-        def pull(dy: Any) -> tuple[Any, ...]:
-            (d,) = pull_project(dy)
-            return (None, None) if d is None else (sum_to(d, x.shape), sum_to(d, u.shape))
-
-        return y, pull
-
     def logdet_exp(self, x: Array, u: Array, /) -> Array:
         """``(n - 1) log |sin(r) / r|``: finite up to the float next to pi, and the log of |det| beyond."""
         xp, x, u = self._points(x, u)
