@@ -16,7 +16,7 @@ from geomlat.manifolds import sphere_pairs
 from geomlat.manifolds.base import Array, Pull, SpaceForm, constant, draw
 from geomlat.manifolds.embedded import Embedded
 from geomlat.manifolds.radial import dlog_sinc, log_sinc, sinc
-from geomlat.manifolds.sphere_rows import FAR, dist_row, exp_row, log_row, transport_row
+from geomlat.manifolds.sphere_rows import FAR, dist_row, exp_row, log_row, tangent_row, transport_row
 from geomlat.manifolds.sphere_triples import dist3_row, exp3_row, log3_row
 from geomlat.manifolds.vectors import batch_shape, by_rows, compiled, direction, dot, length, spread, store
 
@@ -198,6 +198,10 @@ class Sphere(Embedded):
 
     def to_tangent(self, x: Array, u: Array, /) -> Array:
         """``u - <x, u> x``."""
+        if compiled(x, u):
+            self._check_shape(x)
+            self._check_shape(u)
+            return by_rows(tangent_row, x, u, out=None)
         xp, x, u = self._points(x, u)
         return u - dot(xp, x, u)[..., None] * x
 

@@ -196,3 +196,12 @@ def transport_row(i: int, x: Any, y: Any, u: Any, out: Any) -> None:
         for j in range(m):
             f = (1.0 if j == axis else 0.0) - head * np.float64(x[a, j])
             out[i, j] = np.float64(u[d, j]) - k * f
+
+
+@kernel(cost=4.0)
+def tangent_row(i: int, x: Any, u: Any, out: Any) -> None:
+    """``u - <x, u> x``."""
+    a, b = min(i, x.shape[0] - 1), min(i, u.shape[0] - 1)
+    c = dot_of(x, a, u, b)
+    for j in range(x.shape[1]):
+        out[i, j] = np.float64(u[b, j]) - c * np.float64(x[a, j])

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from geomlat.backends import namespace
-from geomlat.manifolds import Euclidean, Manifold, Product
+from geomlat.manifolds import Euclidean, Manifold, Product, Sphere
 from geomlat.optim.adam import Adam
-from geomlat.optim.optimizer import Optimizer, State
+from geomlat.optim.optimizer import Optimizer, State, has_kernels
 from geomlat.optim.placed import Placed, require_points
 from geomlat.optim.schedules import Hyperparameter
 from geomlat.optim.sgd import SGD
+from geomlat.optim.sphere_steps import adam_row, sgd_row
 
 Array = Any
 
@@ -63,7 +64,7 @@ class Riemannian(Optimizer):
         for part in sorted(self._curved(theta), key=lambda p: p.start):
             self._plain(slice(done, part.start), theta, grad, scale, lr, state)
             moments = {name: part.of(state[name]) for name in self.moments}
-            self._move(part, theta, part.of(grad) * scale, lr, {"step": state["step"], **moments})
+            self._move(part, theta, part.of(grad), scale, lr, {"step": state["step"], **moments})
             done = part.stop
         self._plain(slice(done, theta.shape[0]), theta, grad, scale, lr, state)
 
@@ -71,13 +72,21 @@ class Riemannian(Optimizer):
         """The tangent of the step at points ``x`` for their Riemannian gradients ``g``; moves on the moments."""
         raise NotImplementedError
 
+    def glide(self, x: Array, g: Array, scale: Array, lr: float, state: State) -> None:
+        """The whole step of points of a sphere for Riemannian gradients ``scale * g``, in place, by a row kernel."""
+        raise NotImplementedError
+
     @property
     def inertia(self) -> float:
         """How much of the first moment a step keeps; nothing is carried along where it is 0."""
         raise NotImplementedError
 
-    def _move(self, part: Placed, theta: Array, g: Array, lr: float, state: State) -> None:
+    def _move(self, part: Placed, theta: Array, g: Array, scale: Array, lr: float, state: State) -> None:
         manifold, x = part.manifold, part.of(theta)
+        if type(manifold) is Sphere and all(has_kernels(a) for a in (x, g, *(state[name] for name in self.moments))):
+            self.glide(x, g, namespace(x).reshape(scale, (1,)), lr, state)
+            return
+        g = g * scale
         u = self.displacement(manifold, x, g, lr, state)
         y = manifold.project(manifold.exp(x, u))
         if self.inertia > 0.0:
@@ -117,6 +126,11 @@ class RiemannianSGD(Riemannian, SGD):
         m += g
         return -lr * (g + self.momentum * m if self.nesterov else m)
 
+    def glide(self, x: Array, g: Array, scale: Array, lr: float, state: State) -> None:
+        """See `Riemannian.glide`."""
+        rates = [self.momentum, -lr, -lr * self.momentum] if self.nesterov else [self.momentum, 0.0, -lr]
+        sgd_row(len(x), x, g, state["momentum"], scale, namespace(x).asarray(rates))
+
     @property
     def inertia(self) -> float:
         """The momentum."""
@@ -142,8 +156,18 @@ class RiemannianAdam(Riemannian, Adam):
         mean += (1.0 - self.beta1) * g
         square *= self.beta2
         square += (1.0 - self.beta2) * _squares(manifold, x, g)
-        root = namespace(x).sqrt(square) / math.sqrt(1.0 - self.beta2**t)
-        return -(lr / (1.0 - self.beta1**t)) * mean / (root + self.eps)
+        step, correction = self._bias(lr, t)
+        return -step * mean / (correction * namespace(x).sqrt(square) + self.eps)
+
+    def glide(self, x: Array, g: Array, scale: Array, lr: float, state: State) -> None:
+        """See `Riemannian.glide`."""
+        means = [self.beta1, 1.0 - self.beta1, self.beta2, 1.0 - self.beta2]
+        rates = namespace(x).asarray([*means, *self._bias(lr, state["step"] + 1), self.eps])
+        adam_row(len(x), x, g, state["mean"], state["square"], scale, rates)
+
+    def _bias(self, lr: float, t: int) -> tuple[float, float]:
+        # The step and the factor of the root, corrected for the moments' start at zero.
+        return lr / (1.0 - self.beta1**t), 1.0 / math.sqrt(1.0 - self.beta2**t)
 
     @property
     def inertia(self) -> float:

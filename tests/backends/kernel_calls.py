@@ -61,6 +61,7 @@ def _sphere() -> None:
         u = sphere.log(x, y)
         sphere.exp(x, u)
         sphere.dist(x, y)
+        sphere.to_tangent(x, y)
         sphere.transport(x, y, u)
         sphere.pairwise_dist(x, y)
         sphere.pairwise_dist(x.astype(np.float32), y.astype(np.float32))
@@ -176,6 +177,15 @@ def _binarise() -> None:
     binarise(np.arange(0, 250, 25, dtype=np.uint8).reshape(2, 5), rng=0)
 
 
+def _on_the_sphere() -> None:
+    from geomlat.manifolds import Sphere
+    from geomlat.optim import RiemannianAdam, RiemannianSGD
+
+    for optimizer in (RiemannianSGD(0.1, momentum=0.5, on=Sphere(2)), RiemannianAdam(0.1, on=Sphere(2))):
+        theta = np.eye(3)[:2].reshape(-1).copy()
+        optimizer.update(theta, np.linspace(-1.0, 1.0, 6), optimizer.init(theta))
+
+
 def _adam() -> None:
     from geomlat.optim import Adam
 
@@ -217,6 +227,7 @@ CALLS: list[Callable[[], None]] = [
     _von_mises_fisher_mixture,
     _binarise,
     _adam,
+    _on_the_sphere,
     _flows,
     _bits,
 ]

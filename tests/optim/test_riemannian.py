@@ -29,6 +29,10 @@ class Line(Euclidean):
     """A Euclidean space that is not recognised as one, so that it takes the Riemannian rule."""
 
 
+class Arrays(Sphere):
+    """A sphere that is not recognised as one, so that its step is array expressions."""
+
+
 def on_sphere(k, n=2, seed=0):
     return Sphere(n).random_point((k,), rng=seed)
 
@@ -140,6 +144,39 @@ def test_adam_on_the_sphere_is_the_textbook_rule():
         np.testing.assert_allclose(theta.reshape(2, 3), x, atol=1e-12)
     np.testing.assert_allclose(state["mean"].reshape(2, 3), m, rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(state["square"].reshape(2, 3), np.repeat(v[:, None], 3, axis=1), rtol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("n", [1, 2, 9])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda on: RiemannianSGD(0.3, on=on, clip=5.0),
+        lambda on: RiemannianSGD(0.3, momentum=0.9, on=on),
+        lambda on: RiemannianSGD(0.3, momentum=0.5, nesterov=True, on=on),
+        lambda on: RiemannianAdam(0.3, 0.7, 0.9, 1e-2, on=on, clip=5.0),
+        lambda on: RiemannianAdam(0.3, 0.0, 0.9, on=on),
+    ],
+)
+def test_the_kernel_of_a_sphere_makes_the_step_of_the_array_expressions(make, n, dtype):
+    """Steps of up to several turns, of zero and of 1e-200 too."""
+    fast, slow = make(Sphere(n)), make(Arrays(n))
+    theta = on_sphere(40, n).ravel().astype(dtype)
+    other, states = theta.copy(), (fast.init(theta), slow.init(theta))
+    gen = np.random.default_rng(0)
+    for _ in range(12):
+        g = (gen.standard_normal((40, n + 1)) * 10.0 ** gen.choice([-200, -3, 0, 1], (40, 1))).astype(dtype).ravel()
+        norms = fast.update(theta, g, states[0]), slow.update(other, g, states[1])
+        np.testing.assert_allclose(*norms, rtol=1e-12 if dtype == np.float64 else 1e-5)
+        # What a rounding of a tangent of length r does to its end is r times as large.
+        atol = 3e3 * np.finfo(dtype).eps
+        np.testing.assert_allclose(theta, other, atol=atol)
+        for moment in fast.moments:
+            size = 1 + np.max(np.abs(states[1][moment]))
+            np.testing.assert_allclose(states[0][moment], states[1][moment], rtol=0, atol=atol * size)
+        other[:] = theta
+        for moment in fast.moments:
+            states[1][moment][:] = states[0][moment]
 
 
 @pytest.mark.parametrize("name", ON)
