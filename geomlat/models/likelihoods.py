@@ -72,7 +72,7 @@ class Binomial(Likelihood):
     def sample(self, out: Array, *, rng: Any) -> Array:
         """Counts drawn by ``trials`` comparisons with uniforms."""
         first, p = stream(rng), self.mean(out) / self.trials
-        draws = (uniform(p.shape, rng=first.child(k), dtype=p.dtype) < p for k in range(self.trials))
+        draws = (uniform(p.shape, rng=first.child(k), dtype=p.dtype, xp=namespace(p)) < p for k in range(self.trials))
         return sum(d.astype(p.dtype) for d in draws)
 
     def _log_choose(self, x: Array, dtype: Any) -> Array:
@@ -139,7 +139,7 @@ class Gaussian(Likelihood):
 
     def sample(self, out: Array, *, rng: Any) -> Array:
         """``out`` plus normal noise."""
-        return out + self.sd * normal(out.shape, rng=rng, dtype=out.dtype)
+        return out + self.sd * normal(out.shape, rng=rng, dtype=out.dtype, xp=namespace(out))
 
 
 # Each takes the words after the name, which are separated by colons.

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from geomlat.backends import namespace
+from geomlat.backends import namespace, to_host
 from geomlat.distributions.pairs import log_prob_pairs_vjp
 from geomlat.grad import Params
 from geomlat.models.posterior import Posterior
@@ -68,7 +68,7 @@ class AggregatePosterior:
         first, xp = stream(rng), namespace(self.log_weights)
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
         n = math.prod(shape)
-        edges = np.cumsum(np.exp(np.asarray(self.log_weights, dtype=np.float64)))
+        edges = np.cumsum(np.exp(to_host(self.log_weights).astype(np.float64)))
         u = np.asarray(uniform(n, rng=first.child("component"))) * edges[-1]
         chosen = np.minimum(np.searchsorted(edges, u, side="right"), len(edges) - 1)
         counts = np.bincount(chosen, minlength=len(edges))
@@ -76,7 +76,7 @@ class AggregatePosterior:
         order = np.argsort(chosen, kind="stable")
         ranks = np.empty(n, dtype=np.int64)
         ranks[order] = np.concatenate([np.arange(c) for c in counts]) if n else 0
-        return xp.reshape(draws[ranks, chosen], (*shape, *self.event_shape))
+        return xp.reshape(draws[xp.asarray(ranks), xp.asarray(chosen)], (*shape, *self.event_shape))
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +135,8 @@ class VampPrior(Layer):
         """
         first = stream(rng)
         chosen = first.generator().choice(len(x), self.n_components, replace=len(x) < self.n_components)
-        drawn = x[chosen] if prepare is None else prepare(x[chosen], rng=first.child("prepare"))
+        drawn = x[namespace(x).asarray(chosen)]
+        drawn = drawn if prepare is None else prepare(drawn, rng=first.child("prepare"))
         p.of(self)[0][...] = drawn / self.posterior.unit
 
     def begin(self, p: Params, x: Array, *, rng: Any, prepare: Callable[..., Array] | None = None) -> None:
