@@ -11,6 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ import pytest
 import geomlat
 from geomlat.cli import main, reproduction
 from geomlat.reproduce import BUDGETS, Budget, Experiment, Gate, Published, Result, Task, report, results, status
+from geomlat.reproduce.machine import commit, machine
 from geomlat.reproduce.running import Job, execute, plan, run_all
 from geomlat.reproduce.table import chosen, experiments, families
 
@@ -280,6 +282,35 @@ def test_examples_are_found_in_a_clone(tmp_path: Path, monkeypatch: pytest.Monke
     assert task.example("mine").ANSWER == 42
     with pytest.raises(FileNotFoundError, match="in a clone of the repository"):
         task.example("nobodys")
+
+
+def test_the_backend_decides_where_arrays_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[object] = []
+    monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(asarray=lambda x: ("on the device", x)))
+
+    def run(task: Task) -> dict[str, float]:
+        seen.append(task.place(3.0))
+        return {"score": 1.0}
+
+    for backend in ("numpy", "cupy"):
+        execute(Job(toy(run=run), "full", 0, tmp_path / backend, backend))
+    assert seen == [3.0, ("on the device", 3.0)]
+    with pytest.raises(ValueError, match="another backend"):
+        execute(Job(toy(run=run), "full", 0, tmp_path / "numpy", "cupy"))
+    assert report.command("a", "full", "cupy") == "geomlat reproduce a --budget full --backend cupy"
+
+
+def test_where_a_number_came_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert commit() == f"geomlat {geomlat.__version__}"
+    for words in ("init -q", "-c user.name=a -c user.email=b commit -q --allow-empty -m c"):
+        subprocess.run(["git", *words.split()], check=True)
+    clean = commit()
+    assert len(clean) == 12
+    (tmp_path / "file").write_text("1")
+    subprocess.run(["git", "add", "file"], check=True)
+    assert commit() == f"{clean}+"
+    assert machine("numpy")["cores"] == os.cpu_count()
 
 
 COMMAND = [sys.executable, "-c", "import sys; from geomlat.cli import main; sys.exit(main())", "reproduce"]
