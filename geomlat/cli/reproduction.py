@@ -11,7 +11,7 @@ from typing import Any
 from geomlat.reproduce import BUDGETS, Experiment, Result, report, results, status
 from geomlat.reproduce.machine import commit, machine
 from geomlat.reproduce.pool import work, workers
-from geomlat.reproduce.running import Job, plan, run_all
+from geomlat.reproduce.running import ERROR, Job, plan, run_all
 from geomlat.reproduce.table import chosen, experiments, families
 
 DOCUMENT, RESULTS = Path("REPRODUCTION.md"), Path("docs/reproduction/results")
@@ -67,7 +67,8 @@ def _run(names: Sequence[str], args: Namespace, folder: Path) -> list[str]:
 
         def ended(job: Job, outcome: dict[str, Any] | Exception) -> None:
             if isinstance(outcome, Exception):
-                failed.append(f"{job.experiment.name}, seed {job.seed}: {type(outcome).__name__}: {outcome}")
+                what = f"{type(outcome).__name__}: {outcome} (see {job.folder / ERROR})"
+                failed.append(f"{job.experiment.name}, seed {job.seed}: {what}")
                 tqdm.write(failed[-1], file=sys.stderr)
                 return
             word = _keep(folder, job, jobs, about)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from geomlat.reproduce.results import plain
 from geomlat.reproduce.task import PROGRESS, Task
 from geomlat.train.checkpoint import write_atomic
 
-RUN = "run.json"
+RUN, ERROR = "run.json", "error.txt"
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ def execute(job: Job) -> dict[str, Any]:
         values = {name: float(value) for name, value in job.experiment.run(task).items()}
     except BaseException:
         task.progress(job.share())
+        write_atomic(job.folder / ERROR, traceback.format_exc().encode())
         raise
     run = {"seed": job.seed, "seconds": task.earlier() + time.monotonic() - task.began, "values": values}
     write_atomic(job.folder / RUN, (json.dumps(run, indent=1) + "\n").encode())

@@ -219,6 +219,7 @@ def test_a_failure_stops_only_what_needs_it(tmp_path: Path) -> None:
     heard = {(name, seed): r for name, seed, r in runner(table, tmp_path)}
     assert len(heard) == 12
     assert isinstance(heard["a", 0], ArithmeticError)
+    assert "in fail" in (tmp_path / "full/a/seed-0/error.txt").read_text()
     assert "a run it needs failed" in str(heard["b", 3])
     assert heard["c", 3]["values"] == {"score": 13.0, "score_error": 0.5}
 
