@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from geomlat.plot.angles import angle_errors, angles
 from geomlat.plot.comparison import Panel, comparison
-from geomlat.plot.curves import training_curves
+from geomlat.plot.curves import estimation_bias, training_curves
 from geomlat.plot.density import density_globes, density_maps, density_rose
 from geomlat.plot.distribution import von_mises_fisher
-from geomlat.plot.films import learning_film, rotating_globes
+from geomlat.plot.films import learning_film, rotating_globes, tabulated
 from geomlat.plot.geometry import exponential_map, geometry, parallel_transport
 from geomlat.plot.histogram import likelihood_histogram
 from geomlat.plot.images import decoded, reconstructions, sample_grid
@@ -33,6 +33,7 @@ __all__ = [
     "density_globes",
     "density_maps",
     "density_rose",
+    "estimation_bias",
     "exponential_map",
     "from_degrees",
     "geometry",
@@ -48,6 +49,7 @@ __all__ = [
     "sample_grid",
     "save",
     "save_video",
+    "tabulated",
     "torus_maps",
     "training_curves",
     "von_mises_fisher",

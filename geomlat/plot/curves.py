@@ -109,3 +109,23 @@ def _whole_epochs(ax: Axes) -> None:
     from matplotlib.ticker import MaxNLocator
 
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, steps=[1, 2, 5, 10]))
+
+
+def estimation_bias(
+    samples: Sequence[int], gaps: Sequence[float], errors: Sequence[float], *, title: str = ""
+) -> Figure:
+    """How far an importance-sampled log-density is below the exact one on average, by the number of samples.
+
+    ``gaps`` and their standard ``errors`` in nats; the dashed line falls from the first as one over the number of
+    samples, as the bias does once it is small.
+    """
+    figure = canvas(4.8, 3.6)
+    ax = figure.subplots()
+    style: dict[str, Any] = {"color": COLOURS[0], "marker": "o", "markersize": 4, "linewidth": 1.2, "capsize": 3}
+    ax.errorbar(samples, gaps, yerr=errors, **style)
+    decay = [gaps[0] * samples[0] / k for k in samples]
+    ax.plot(samples, decay, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
+    ax.set_xscale("log")
+    ax.set_yscale("symlog", linthresh=max(errors))
+    dress(ax, title=title, x="importance samples", y="exact less estimated log-density (nats)")
+    return figure

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+STEP = 1.5
+"""Degrees between the places of a table."""
+
 Panels = Mapping[str, tuple[Density | None, Any]]
 
 
@@ -45,7 +48,8 @@ def rotating_globes(panels: Panels, *, latitude: float = 30.0, seconds: float = 
         for ax, (name, (density, points)) in zip(axes.flat, shown.items(), strict=True):
             _globe(ax, density, points, (360.0 * share, latitude), scale)
             bare(ax, title=name)
-        density_bar(figure, axes, scale)
+        if any(density is not None for density, _ in shown.values()):
+            density_bar(figure, axes, scale)
         return figure
 
     return Film(draw, seconds, pause=0.0)
@@ -91,7 +95,7 @@ def learning_film(
         grid = figure.add_gridspec(2, 2, height_ratios=(3, 2))
         maps = [figure.add_subplot(grid[0, j]) for j in range(2)]
         for ax, density, name in zip(maps, (tables[k], truth), (f"step {steps[k]}", "target"), strict=True):
-            hammer_map(ax, density=density, scale=scale)
+            hammer_map(ax, density=_multiples(density), scale=scale)
             map_dots(ax, points)
             bare(ax, title=name)
         below = figure.add_subplot(grid[1, :])
@@ -108,13 +112,14 @@ def learning_film(
     return Film(draw, seconds)
 
 
-def tabulated(density: Density, step: float = 1.5) -> Density:
-    """``4 pi density``, in multiples of the uniform one, interpolated from a table every ``step`` degrees."""
+def tabulated(density: Density, step: float | None = None) -> Density:
+    """A density interpolated from a table every ``step`` degrees (1.5 by default), for those slow to compute."""
     from scipy.ndimage import map_coordinates
 
+    step = STEP if step is None else step
     lat, lon = (np.linspace(-a, a, round(2 * a / step) + 1) for a in (90.0, 180.0))
     places = from_degrees(lon[None, :], lat[:, None])
-    table = 4.0 * np.pi * to_host(density(places.reshape(-1, 3))).reshape(places.shape[:2]).astype(np.float64)
+    table = to_host(density(places.reshape(-1, 3))).reshape(places.shape[:2]).astype(np.float64)
 
     def look(x: np.ndarray) -> np.ndarray:
         at = np.stack(
@@ -129,9 +134,14 @@ def tabulated(density: Density, step: float = 1.5) -> Density:
 
 
 def _globe(ax: Axes, density: Density | None, points: np.ndarray | None, view: tuple[float, float], scale: Any) -> None:
-    globe_map(ax, view=view, density=density, scale=scale)
+    globe_map(ax, view=view, density=None if density is None else _multiples(density), scale=scale)
     if points is not None:
         p, height = orthographic(points, view)
         size = float(np.clip(3000 / max(len(points), 1), 0.8, 8.0))
         a, b = p[height >= 0.0].T
         ax.scatter(a, b, size, color=COLOURS[2], alpha=0.6, linewidths=0, zorder=2)
+
+
+def _multiples(density: Density) -> Density:
+    # Of the uniform density.
+    return lambda x: 4.0 * np.pi * np.asarray(density(x))

@@ -7,7 +7,6 @@ from matplotlib.colors import LogNorm
 from geomlat import VonMisesFisher, plot
 from geomlat.distributions import VonMises
 from geomlat.plot import sphere, video
-from geomlat.plot.films import tabulated
 from geomlat.plot.sphere import hammer
 
 LAW = VonMisesFisher(plot.from_degrees(90.0, 30.0), 30.0)
@@ -25,12 +24,12 @@ def density(x):
 
 def test_tables_are_close_to_the_density():
     x = LAW.sample(300, rng=0)
-    table = tabulated(density, 1.0)
+    table = plot.tabulated(density, 1.0)
     # h^2 / 8 times the second derivative, kappa^2 sin^2 of the angle times the density, both ways.
-    np.testing.assert_allclose(table(x), 4 * np.pi * density(x), rtol=0.03)
+    np.testing.assert_allclose(table(x), density(x), rtol=0.03)
     seam, poles = plot.from_degrees([180.0, -180.0], 10.0), np.array([[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]])
-    np.testing.assert_allclose(table(seam), 4 * np.pi * density(seam), rtol=1e-2)
-    np.testing.assert_allclose(table(poles), 4 * np.pi * density(poles), rtol=1e-6)
+    np.testing.assert_allclose(table(seam), density(seam), rtol=1e-2)
+    np.testing.assert_allclose(table(poles), density(poles), rtol=1e-6)
 
 
 def test_globes_turn_once_and_keep_one_scale():
@@ -106,3 +105,13 @@ def test_maps_of_the_torus_are_the_right_way_up():
     assert not two.images
     with pytest.raises(ValueError, match="at least one panel"):
         plot.torus_maps({})
+
+
+def test_the_bias_of_estimates_is_drawn():
+    ax = plot.estimation_bias((1, 10, 100), (0.5, 0.06, -0.001), (0.1, 0.01, 0.002), title="bias").axes[0]
+    bars = ax.containers[0]
+    np.testing.assert_allclose(bars[0].get_ydata().astype(float), (0.5, 0.06, -0.001))
+    np.testing.assert_allclose(bars[2][0].get_segments()[1][:, 1], (0.05, 0.07))
+    decay = ax.lines[-1]
+    np.testing.assert_allclose(decay.get_ydata(), (0.5, 0.05, 0.005))
+    assert (ax.get_xscale(), ax.get_yscale(), ax.get_title()) == ("log", "symlog", "bias")
