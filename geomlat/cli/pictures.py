@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from geomlat import plot
 from geomlat.cli import report
 from geomlat.cli.runs import NAMES, Run
 from geomlat.data import Dataset
-from geomlat.manifolds.isometries import ball_to_hyperboloid, hyperboloid_to_ball
+from geomlat.manifolds import Euclidean
 from geomlat.models import VampPrior
 from geomlat.random import stream
 from geomlat.train import read_history
@@ -22,17 +18,16 @@ from geomlat.train import read_history
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_DRAWN = ("s1", "s2", "e2", "h2", "p2", "u2", "t2")
 _POINTS = 3000
 
 
 def draw(folder: Path, run: Run, trained: dict[str, Any], dataset: Dataset) -> list[Path]:
-    """Write every picture that suits the run and return their paths; of latent spaces S^1, S^2 and R^2 have one."""
+    """Write every picture that suits the run and return their paths; of latent spaces circles and surfaces have one."""
     paths = []
     for member, model in trained.items():
         for name, figure in _of_model(run, member, model, dataset):
             paths.append(plot.save(figure, folder / member / f"{name}.png"))
-    if len(trained) > 1 and dataset.image_shape and all(run.members[m] in _DRAWN for m in trained):
+    if len(trained) > 1 and dataset.image_shape and all(_chart(model) for model in trained.values()):
         paths.append(plot.save(_comparison(folder, run, trained, dataset), folder / "comparison.png"))
     histories = {NAMES[m]: read_history(folder / m) for m in trained}
     paths.append(plot.save(plot.training_curves(histories, title=dataset.name), folder / "training.png"))
@@ -57,46 +52,20 @@ def _comparison(folder: Path, run: Run, trained: dict[str, Any], dataset: Datase
     scores = report.read(folder)
     panels = {}
     for m, model in trained.items():
-        chart = _chart(run.members[m], model)
-        panels[NAMES[m]] = plot.Panel(chart.codes(x), chart.decode, chart.space, report.caption(scores[m]))
+        chart = _chart(model)
+        assert chart is not None
+        codes = chart.there(model.transform(x))
+        panels[NAMES[m]] = plot.Panel(codes, _decode(model, chart), chart.space, report.caption(scores[m]))
     return plot.comparison(panels, labels, dataset.image_shape, ink=dataset.ink, title=dataset.name)
 
 
-@dataclass(frozen=True)
-class _Chart:
-    """How a latent space is drawn: the picture's name for it, and the way there and back."""
-
-    model: Any
-    space: str
-    there: Callable[[Any], Any] = np.asarray
-    back: Callable[[Any], Any] = np.asarray
-
-    def codes(self, x: Any) -> Any:
-        """The codes of rows, as points of the picture."""
-        return self.there(self.model.transform(x))
-
-    def decode(self, z: Any) -> Any:
-        """The rows at points of the picture."""
-        return self.model.inverse_transform(self.back(z))
+def _chart(model: Any) -> plot.Chart | None:
+    """How the latent space of a model is drawn."""
+    return plot.chart(getattr(model, "manifold", None) or Euclidean(model.decoder.n_in))
 
 
-def _chart(space: str, model: Any) -> _Chart:
-    if space not in ("h2", "p2", "u2"):
-        return _Chart(model, space)
-    curvature = float(model.manifold.curvature)
-    if space == "h2":
-
-        def to_disc(z: Any) -> Any:
-            return hyperboloid_to_ball(z.astype(np.float64), curvature=curvature) * math.sqrt(-curvature)
-
-        def from_disc(z: Any) -> Any:
-            return ball_to_hyperboloid(z / math.sqrt(-curvature), curvature=curvature)
-
-        return _Chart(model, "disc", to_disc, from_disc)
-    if curvature >= 0.0:
-        return _Chart(model, "e2")
-    unit = math.sqrt(-curvature)
-    return _Chart(model, "disc", lambda z: unit * z, lambda z: z / unit)
+def _decode(model: Any, chart: plot.Chart) -> Callable[[Any], Any]:
+    return lambda z: model.inverse_transform(chart.back(z))
 
 
 def _test_rows(run: Run, dataset: Dataset) -> tuple[Any, Any]:
@@ -105,21 +74,32 @@ def _test_rows(run: Run, dataset: Dataset) -> tuple[Any, Any]:
 
 
 def _of_model(run: Run, member: str, model: Any, dataset: Dataset) -> Iterator[tuple[str, Figure]]:
-    space, title = run.members[member], f"{NAMES[member]}, {dataset.name}"
+    title = f"{NAMES[member]}, {dataset.name}"
     x, labels = _test_rows(run, dataset)
-    chart = _chart(space, model) if space in _DRAWN else None
+    chart, where = _chart(model), f"{title}: test rows in the latent space"
     if chart is not None:
-        z = chart.codes(x)
-        yield "latent", plot.latent(z, labels, space=chart.space, title=f"{title}: test rows in the latent space")
-        if space == "s2":
+        z = chart.there(model.transform(x))
+        yield "latent", plot.latent(z, labels, space=chart.space, title=where)
+        if labels is not None:
+            yield "classes", plot.latent_classes(z, labels, space=chart.space, title=f"{where}, by class")
+        if chart.space == "s2":
             yield "globe", plot.latent_globe(z, labels, title=f"{title}: test rows on the sphere")
+    elif any(plot.chart(f) for f in getattr(getattr(model, "manifold", None), "factors", ())):
+        yield "latent", plot.latent_product(model.transform(x), model.manifold, labels, title=where)
     if dataset.image_shape is None:
         return
     shape, ink = dataset.image_shape, dataset.ink
     if chart is not None:
-        yield "decoded", plot.decoded(chart.decode, shape, space=chart.space, ink=ink, title=f"{title}: decoded")
+        yield (
+            "decoded",
+            plot.decoded(_decode(model, chart), shape, space=chart.space, ink=ink, title=f"{title}: decoded"),
+        )
     seen = model.inverse_transform(model.transform(x[:24]))
     yield "reconstructions", plot.reconstructions(x[:24], seen, shape, ink=ink, title=f"{title}: reconstructions")
+    if hasattr(model, "interpolate"):
+        ways = model.interpolate(x[:8], x[8:16], steps=11)
+        name = f"{title}: along geodesics of the latent space"
+        yield "interpolations", plot.interpolations(ways, shape, ink=ink, title=name)
     if hasattr(model, "sample"):
         rows = model.sample(60, rng=run.seed, mean=True)
         name = f"{title}: means of samples from the prior"

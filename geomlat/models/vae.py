@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from array_api_compat import device
+
 from geomlat.backends import namespace
 from geomlat.distributions import WrappedNormal, euclidean_kl
 from geomlat.grad import Params, add
@@ -186,6 +188,17 @@ class VAE(Estimator):
     def decode(self, theta: Array, z: Array) -> Array:
         """The mean of ``p(x | z)`` at each code."""
         return self.likelihood.mean(self.decoder.vjp(self.view(theta), z)[0])
+
+    def interpolate(self, A: Array, B: Array, *, steps: int = 9) -> Array:
+        """Decoded points of the geodesics from the codes of rows ``A`` to those of rows ``B`` ``(n, n_features)``.
+
+        ``(steps, n, n_features)``: means of ``p(x | z)`` at equal steps of latent distance, both ends included.
+        """
+        at_least("steps", steps, 2)
+        x, y, manifold = self.transform(A), self.transform(B), self.manifold
+        xp, u = namespace(x), manifold.log(x, y)
+        t = xp.linspace(0.0, 1.0, steps, dtype=x.dtype, device=device(x))
+        return self.decode(self.vector(), xp.astype(manifold.geodesic(x, u, t[:, None]), x.dtype, copy=False))
 
     def sample(self, n: int = 1, *, rng: Any, mean: bool = False) -> Array:
         """``n`` rows drawn from the model: z from the prior, then x from ``p(x | z)``, or its mean if asked for."""

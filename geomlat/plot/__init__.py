@@ -6,6 +6,7 @@ Every function returns a `matplotlib.figure.Figure`; `save` writes it. matplotli
 from __future__ import annotations
 
 from geomlat.plot.angles import angle_errors, angles
+from geomlat.plot.charts import Chart, chart, latent_classes, latent_product
 from geomlat.plot.comparison import Panel, comparison
 from geomlat.plot.curves import estimation_bias, training_curves
 from geomlat.plot.density import density_globes, density_maps, density_rose
@@ -13,7 +14,7 @@ from geomlat.plot.distribution import von_mises_fisher
 from geomlat.plot.films import learning_film, rotating_globes, tabulated
 from geomlat.plot.geometry import exponential_map, geometry, parallel_transport
 from geomlat.plot.histogram import likelihood_histogram
-from geomlat.plot.images import decoded, reconstructions, sample_grid
+from geomlat.plot.images import decoded, interpolations, reconstructions, sample_grid
 from geomlat.plot.latent_space import latent, latent_globe
 from geomlat.plot.picture import Picture
 from geomlat.plot.sphere import from_degrees, hammer, hammer_inverse
@@ -22,12 +23,14 @@ from geomlat.plot.torus import torus_maps
 from geomlat.plot.video import Film, Video, save_video
 
 __all__ = [
+    "Chart",
     "Film",
     "Panel",
     "Picture",
     "Video",
     "angle_errors",
     "angles",
+    "chart",
     "comparison",
     "decoded",
     "density_globes",
@@ -39,8 +42,11 @@ __all__ = [
     "geometry",
     "hammer",
     "hammer_inverse",
+    "interpolations",
     "latent",
+    "latent_classes",
     "latent_globe",
+    "latent_product",
     "learning_film",
     "likelihood_histogram",
     "parallel_transport",

@@ -85,6 +85,16 @@ def reconstructions(
     return figure
 
 
+def interpolations(steps: Any, shape: Shape, *, ink: bool = True, title: str = "") -> Figure:
+    """Decoded ways from one row to another, ``(steps, n, pixels)`` as ``VAE.interpolate`` gives them, a line each."""
+    ways = to_host(steps)
+    if ways.ndim != 3:
+        msg = f"interpolations need rows of shape (steps, n, pixels), got {ways.shape}"
+        raise ValueError(msg)
+    rows = ways.swapaxes(0, 1).reshape(-1, ways.shape[-1])
+    return sample_grid(rows, shape, columns=len(ways), ink=ink, title=title)
+
+
 def decoded(
     decode: Decode, shape: Shape, *, space: str = "s2", across: int | None = None, ink: bool = True, title: str = ""
 ) -> Figure:

@@ -1,0 +1,104 @@
+"""Pictures of latent points on their manifold: its chart, products side by side, one panel for each class."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from geomlat.backends import to_host
+from geomlat.manifolds import Euclidean, Hyperboloid, Sphere, Stereographic, Torus
+from geomlat.manifolds.isometries import ball_to_hyperboloid, hyperboloid_to_ball
+from geomlat.plot.latent_space import draw_latent, known, latent_axes
+from geomlat.plot.style import canvas, headline
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Map = Callable[[Any], Any]
+_FLAT = {(Sphere, 1): "s1", (Sphere, 2): "s2", (Euclidean, 2): "e2", (Torus, 2): "t2"}
+
+
+@dataclass(frozen=True)
+class Chart:
+    """How points of a manifold are drawn: the picture's name for its space, and the way there and back."""
+
+    space: str
+    there: Map = np.asarray
+    back: Map = np.asarray
+
+
+def chart(manifold: Any) -> Chart | None:
+    """The chart of a circle, or of a surface of constant curvature; None for any other manifold.
+
+    Hyperbolic planes of any model and curvature are drawn as the Poincare disc of radius 1; a stereographic plane of
+    curvature 0 and above as the plane it is.
+
+    >>> chart(Hyperboloid(2, -4.0)).there(np.array([0.5, 0.0, 0.0]))
+    array([0., 0.])
+    """
+    if (type(manifold), manifold.dim) in _FLAT:
+        return Chart(_FLAT[type(manifold), manifold.dim])
+    if manifold.dim != 2 or not isinstance(manifold, Hyperboloid | Stereographic):
+        return None
+    curvature = float(manifold.curvature)
+    if curvature >= 0.0:
+        return Chart("e2")
+    unit = math.sqrt(-curvature)
+    if isinstance(manifold, Stereographic):
+        return Chart("disc", lambda z: unit * z, lambda z: z / unit)
+
+    def to_disc(z: Any) -> Any:
+        return unit * hyperboloid_to_ball(to_host(z).astype(np.float64), curvature=curvature)
+
+    def from_disc(z: Any) -> Any:
+        return ball_to_hyperboloid(z / unit, curvature=curvature)
+
+    return Chart("disc", to_disc, from_disc)
+
+
+def latent_product(z: Any, manifold: Any, labels: Any = None, *, title: str = "") -> Figure:
+    """Points ``(n, width)`` of a product of manifolds, its factors side by side, coloured by ``labels`` ``(n,)``.
+
+    Factors without a picture (`chart`) are left out.
+
+    Raises
+    ------
+    ValueError
+        If no factor has one.
+    """
+    parts = [(f, chart(f), part) for f, part in zip(manifold.factors, manifold.split(z), strict=True)]
+    drawn = [(f, c, part) for f, c, part in parts if c is not None]
+    if not drawn:
+        msg = f"none of the factors of {manifold!r} can be drawn; circles and surfaces can"
+        raise ValueError(msg)
+    wide = [6.4 if c.space == "s2" else 4.0 for _, c, _ in drawn]
+    figure = canvas(sum(wide) + 0.6, 5.0)
+    headline(figure, title)
+    grid = figure.add_gridspec(1, len(drawn), width_ratios=wide)
+    for i, (factor, c, part) in enumerate(drawn):
+        ax = latent_axes(figure, grid[0, i], c.space)
+        paint = draw_latent(ax, c.there(part), labels, space=c.space, title=repr(factor))
+    paint.legend(ax)
+    return figure
+
+
+def latent_classes(z: Any, labels: Any, *, space: str = "s2", title: str = "") -> Figure:
+    """A panel for each class of ``labels`` ``(n,)`` with its latent points alone, on the picture of their space."""
+    labels = to_host(labels)
+    classes = np.unique(labels)
+    if not len(classes):
+        msg = "latent_classes needs at least one labelled point"
+        raise ValueError(msg)
+    columns = min(len(classes), 5)
+    wide, high = (3.6, 2.0) if known(space) == "s2" else (2.6, 2.7)
+    lines = -(-len(classes) // columns)
+    figure = canvas(wide * columns, high * lines + 0.4)
+    headline(figure, title)
+    for i, c in enumerate(classes):
+        ax = latent_axes(figure, (lines, columns, i + 1), space)
+        draw_latent(ax, to_host(z)[labels == c], space=space, title=str(c))
+    return figure
