@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from geomlat.backends import namespace
@@ -15,11 +15,23 @@ Array = Any
 
 @dataclass(frozen=True)
 class Placed:
-    """Entries ``start`` to ``stop`` of the flat vector: points of ``manifold``, one after the other."""
+    """Entries ``start`` to ``stop`` of the flat vector: points of ``manifold``, one after the other.
+
+    A manifold that is trained itself is a function of the flat vector that makes it.
+    """
 
     start: int
     stop: int
     manifold: Any
+
+    @property
+    def trained(self) -> bool:
+        """Whether the manifold changes with the vector."""
+        return callable(self.manifold)
+
+    def at(self, vector: Array) -> Placed:
+        """The same entries on the manifold that the vector makes."""
+        return replace(self, manifold=self.manifold(vector)) if self.trained else self
 
     def of(self, vector: Array) -> Array:
         """The points ``(k, *ambient)`` as a view of the vector."""
@@ -29,7 +41,8 @@ class Placed:
 def placed(layout: Layout, manifolds: Mapping[str, Any]) -> tuple[Placed, ...]:
     """The named parameters of a layout as points of manifolds; all others stay Euclidean.
 
-    A parameter of shape ``(..., *ambient)`` is a batch of points.
+    A parameter of shape ``(..., *ambient)`` is a batch of points. A manifold whose curvature is a parameter too is
+    given as a function of the named parameters.
 
     Raises
     ------
@@ -38,10 +51,15 @@ def placed(layout: Layout, manifolds: Mapping[str, Any]) -> tuple[Placed, ...]:
 
     Examples
     --------
-    >>> from geomlat.manifolds import Sphere
+    >>> import numpy as np
+    >>> from geomlat.manifolds import Sphere, Stereographic
     >>> layout = Layout([("codes", "codes", (10, 3)), ("bias", "bias", (4,))])
     >>> placed(layout, {"codes": Sphere(2)})
     (Placed(start=0, stop=30, manifold=Sphere(n=2)),)
+    >>> layout = Layout([("codes", "codes", (10, 2)), ("bend", "bend", ())])
+    >>> (part,) = placed(layout, {"codes": lambda p: Stereographic(2, p["bend"])})
+    >>> part.at(np.full(21, -0.5)).manifold
+    Stereographic(n=2, curvature=array(-0.5))
     """
     parts = []
     for name, manifold in manifolds.items():
@@ -49,11 +67,32 @@ def placed(layout: Layout, manifolds: Mapping[str, Any]) -> tuple[Placed, ...]:
             msg = f"there is no parameter {name!r} to place on {manifold!r}; there are {', '.join(layout.slices)}"
             raise ValueError(msg)
         where, shape = layout.slices[name]
-        if shape[len(shape) - len(manifold.ambient_shape) :] != tuple(manifold.ambient_shape):
-            msg = f"parameter {name!r} has shape {shape}; points of {manifold!r} have (..., *{manifold.ambient_shape})"
-            raise ValueError(msg)
+        if callable(manifold):
+            manifold = _Made(layout, name, manifold)
+        else:
+            _check(name, shape, manifold)
         parts.append(Placed(where.start, where.stop, manifold))
     return tuple(parts)
+
+
+@dataclass(frozen=True)
+class _Made:
+    """The manifold that a flat vector makes of its named parameters, for one of them."""
+
+    layout: Layout
+    name: str
+    make: Callable[[Any], Any]
+
+    def __call__(self, vector: Array) -> Any:
+        manifold = self.make(self.layout.view(vector))
+        _check(self.name, self.layout.slices[self.name][1], manifold)
+        return manifold
+
+
+def _check(name: str, shape: tuple[int, ...], manifold: Any) -> None:
+    if shape[len(shape) - len(manifold.ambient_shape) :] != tuple(manifold.ambient_shape):
+        msg = f"parameter {name!r} has shape {shape}; points of {manifold!r} have (..., *{manifold.ambient_shape})"
+        raise ValueError(msg)
 
 
 def require_points(theta: Array, parts: tuple[Placed, ...]) -> None:

@@ -34,7 +34,8 @@ class Riemannian(Optimizer):
     ----------
     on
         A manifold, if the whole vector is a batch of its points; or what `geomlat.optim.placed` gives. Entries that are
-        not placed, or placed on a `geomlat.manifolds.Euclidean`, take the plain update.
+        not placed, or placed on a `geomlat.manifolds.Euclidean`, take the plain update. Where a curvature is one of
+        them, its points move on the manifold as it was before the step and are then projected to the new one.
     """
 
     on: Manifold | tuple[Placed, ...] = field(kw_only=True)
@@ -60,13 +61,16 @@ class Riemannian(Optimizer):
 
     def apply(self, theta: Array, grad: Array, scale: Array, lr: float, state: State) -> None:
         """See `Optimizer.apply`."""
-        done = 0
-        for part in sorted(self._curved(theta), key=lambda p: p.start):
-            self._plain(slice(done, part.start), theta, grad, scale, lr, state)
+        parts = sorted(self._curved(theta), key=lambda p: p.start)
+        for part in parts:
             moments = {name: part.of(state[name]) for name in self.moments}
             self._move(part, theta, part.of(grad), scale, lr, {"step": state["step"], **moments})
-            done = part.stop
-        self._plain(slice(done, theta.shape[0]), theta, grad, scale, lr, state)
+        for start, stop in zip([0, *(p.stop for p in parts)], [*(p.start for p in parts), theta.shape[0]], strict=True):
+            self._plain(slice(start, stop), theta, grad, scale, lr, state)
+        for part in self._parts(theta):
+            if part.trained:  # the points keep their coordinates, as far as the new manifold has them
+                now = part.at(theta)
+                now.of(theta)[...] = now.manifold.project(now.of(theta))
 
     def displacement(self, manifold: Any, x: Array, g: Array, lr: float, state: State) -> Array:
         """The tangent of the step at points ``x`` for their Riemannian gradients ``g``; moves on the moments."""
@@ -99,9 +103,11 @@ class Riemannian(Optimizer):
             moments = {name: state[name][where] for name in self.moments}
             super().apply(theta[where], grad[where], scale, lr, {"step": state["step"], **moments})
 
+    def _parts(self, theta: Array) -> tuple[Placed, ...]:
+        return self.on if isinstance(self.on, tuple) else (Placed(0, theta.shape[0], self.on),)
+
     def _curved(self, theta: Array) -> tuple[Placed, ...]:
-        parts = self.on if isinstance(self.on, tuple) else (Placed(0, theta.shape[0], self.on),)
-        return tuple(p for p in parts if type(p.manifold) is not Euclidean)
+        return tuple(p for p in (part.at(theta) for part in self._parts(theta)) if type(p.manifold) is not Euclidean)
 
 
 @dataclass(frozen=True)

@@ -242,6 +242,53 @@ def test_each_entry_takes_the_rule_of_its_space(curved, plain):
             np.testing.assert_array_equal(state[moment][where], alone_state[moment], err_msg=name)
 
 
+BENT = Layout([("codes", "codes", (12, 2)), ("bend", "bend", ())])
+ON_BENT = placed(BENT, {"codes": lambda p: Stereographic(2, p["bend"])})
+
+
+@pytest.mark.parametrize("optimizer", [RiemannianSGD(0.1, momentum=0.9, on=ON_BENT), RiemannianAdam(0.1, on=ON_BENT)])
+def test_points_move_on_the_curvature_before_the_step(optimizer):
+    theta = np.append(0.1 * normal(24, rng=0), -0.7)
+    state = optimizer.init(theta)
+    for g in normal((4, 25), rng=1):
+        before = Stereographic(2, theta[-1].copy())
+        alone = type(optimizer)(optimizer.lr, *([0.9] if "momentum" in state else []), on=before)
+        x, its = theta[:24].copy(), {k: v if k == "step" else v[:24].copy() for k, v in state.items()}
+        alone.update(x, g[:24], its)
+        optimizer.update(theta, g, state)
+        assert theta[-1] != before.curvature
+        np.testing.assert_array_equal(theta[:24], Stereographic(2, theta[-1]).project(x.reshape(12, 2)).ravel())
+        np.testing.assert_array_equal(state[optimizer.moments[0]][:24], its[optimizer.moments[0]])
+
+
+def test_points_stay_inside_a_border_that_comes_closer():
+    theta = np.append(np.tile([0.99, 0.0], 12), -1.0)
+    optimizer = RiemannianSGD(1.0, on=ON_BENT)
+    optimizer.update(theta, np.append(np.zeros(24), 3.0), optimizer.init(theta))
+    assert theta[-1] == -4.0
+    np.testing.assert_allclose(theta[:24:2], 0.5, rtol=1e-14)
+    assert np.all(Stereographic(2, -4.0).contains(theta[:24].reshape(12, 2)))
+
+
+@pytest.mark.parametrize(("start", "true"), [(0.3, -0.8), (-0.3, 0.8)])
+def test_curvature_is_trained_with_the_points_that_lie_on_it(start, true):
+    """From distances, through zero: the valley is flat, so that only the sign and the fit are asked for."""
+    goal = Stereographic(2, true)
+    points = goal.exp(np.zeros((12, 2)), 0.4 * normal((12, 2), rng=0))
+    d = goal.pairwise_dist(points, points)
+    theta = np.append(0.8 * points.ravel(), start)
+    optimizer, errors = RiemannianAdam(0.05, on=ON_BENT), []
+    state = optimizer.init(theta)
+    for _ in range(300):
+        p = BENT.view(theta)
+        got, pull = Stereographic(2, p["bend"]).pairwise_dist_vjp(p["codes"], p["codes"])
+        dx, dy, dk = pull((got - d) / len(d))
+        errors.append(np.max(np.abs(got - d)))
+        optimizer.update(theta, np.append((dx + dy).ravel(), dk), state)
+    assert theta[-1] * true > 0.1
+    assert errors[-1] < 0.3 * errors[0]
+
+
 def test_adam_adapts_to_each_factor_of_a_product():
     factors = Sphere(2), Torus(1), Euclidean(2)
     product = Product(*factors)
@@ -314,6 +361,10 @@ def test_torch_tensors_are_updated_in_place():
     ("make", "message"),
     [
         (lambda: placed(LAYOUT, {"nothing": Sphere(2)}), "no parameter 'nothing' to place on Sphere.*bias, codes"),
+        (
+            lambda: RiemannianSGD(0.1, on=placed(LAYOUT, {"codes": lambda p: Sphere(3)})).init(mixed_theta()),
+            r"'codes' has shape \(5, 2, 3\); points of Sphere\(n=3\)",
+        ),
         (lambda: placed(LAYOUT, {"codes": Sphere(3)}), r"'codes' has shape \(5, 2, 3\); points of Sphere\(n=3\)"),
         (
             lambda: RiemannianSGD(0.1, on=Sphere(2)).init(np.ones(6)),
