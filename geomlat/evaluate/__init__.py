@@ -14,7 +14,7 @@ from geomlat.evaluate.angles import (
 )
 from geomlat.evaluate.baseline import factorised_baseline
 from geomlat.evaluate.bound import bound
-from geomlat.evaluate.clusters import ClusterScores, cluster_scores, k_medoids
+from geomlat.evaluate.clusters import ClusterScores, cluster_scores, k_medoids, matched_accuracy
 from geomlat.evaluate.divergence import Divergences, divergences, sphere_nodes
 from geomlat.evaluate.kernel_density import SphericalKernelDensity
 from geomlat.evaluate.likelihood import LogLikelihood, log_likelihood
@@ -51,6 +51,7 @@ __all__ = [
     "knn_predict",
     "label_subsets",
     "log_likelihood",
+    "matched_accuracy",
     "mean_and_error",
     "rate_distortion",
     "sphere_nodes",

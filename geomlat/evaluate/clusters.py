@@ -59,6 +59,23 @@ def cluster_scores(
     )
 
 
+def matched_accuracy(labels: Any, found: Any) -> float:
+    """The share of points whose cluster is the one matched to their label, by the best matching of the two.
+
+    Labels and clusters ``(n,)`` are whole numbers from 0, perhaps more of the ones than of the others. Kuhn (1955).
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    labels, found = (np.asarray(to_host(a)) for a in (labels, found))
+    if labels.shape != found.shape or labels.ndim != 1 or not len(labels):
+        msg = f"labels and clusters are two vectors of one length, got shapes {labels.shape} and {found.shape}"
+        raise ValueError(msg)
+    table = np.zeros((labels.max() + 1, found.max() + 1))
+    np.add.at(table, (labels, found), 1)
+    rows, columns = linear_sum_assignment(-table)
+    return float(table[rows, columns].sum() / len(labels))
+
+
 def k_medoids(d: np.ndarray, n_clusters: int, *, starts: int = 10, rng: Any) -> np.ndarray:
     """Cluster index ``(n,)`` from a distance matrix ``(n, n)``: the best of several alternating descents.
 

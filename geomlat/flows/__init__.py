@@ -10,6 +10,7 @@ from geomlat.flows.dequantized import DequantizedDensity
 from geomlat.flows.flow import Flow, coupling_flow
 from geomlat.flows.linear import ActNorm, InvertibleLinear, Permutation
 from geomlat.flows.pixels import PixelFrame
+from geomlat.flows.polar import Polar, polar_flow
 from geomlat.flows.spline import RationalQuadratic, SplineCoupling
 from geomlat.flows.tangent import TangentFlow
 from geomlat.flows.transform import Chain, Inverse, Transform
@@ -32,6 +33,7 @@ __all__ = [
     "Moebius",
     "Permutation",
     "PixelFrame",
+    "Polar",
     "RationalQuadratic",
     "SplineCoupling",
     "TangentFlow",
@@ -39,4 +41,5 @@ __all__ = [
     "WrappedDensity",
     "circular_flow",
     "coupling_flow",
+    "polar_flow",
 ]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from geomlat.backends import namespace, to_host
-from geomlat.flows import ActNorm, Flow, InvertibleLinear, coupling_flow
+from geomlat.flows import ActNorm, Flow, InvertibleLinear, coupling_flow, polar_flow
 from geomlat.grad import Params
 from geomlat.models._flow_starts import gaussians
 from geomlat.nn import MLP
@@ -33,7 +33,8 @@ class FlowMixture(Trainable):
     Parameters
     ----------
     blocks, hidden, kind, activation
-        Of each flow, as in `geomlat.flows.coupling_flow`.
+        Of each flow, as in `geomlat.flows.coupling_flow`; kind ``"polar"``, in the plane, is a
+        `geomlat.flows.polar_flow`.
     posterior_hidden
         Hidden widths of the network of q(c|x).
     objective
@@ -79,6 +80,9 @@ class FlowMixture(Trainable):
                 f"got {k}, {self.objective!r}, {self.supervision}"
             )
             raise ValueError(msg)
+        if self.kind == "polar" and (self.features != 2 or self.shared):
+            msg = f"polar flows are of 2 features and not shared, got {self.features} and shared={self.shared}"
+            raise ValueError(msg)
         made = tuple(self._flow() for _ in range(1 if self.shared else k))
         sizes = (self.features, *self.posterior_hidden, k)
         for name in ("hidden", "posterior_hidden"):
@@ -88,11 +92,14 @@ class FlowMixture(Trainable):
 
     def _flow(self) -> Flow:
         context = self.n_components if self.shared else 0
-        flow = coupling_flow(
-            self.features, self.blocks, self.hidden, kind=self.kind, activation=self.activation, context=context
-        )
+        if self.kind == "polar":
+            flow = polar_flow(self.blocks, self.hidden, activation=self.activation)
+        else:
+            flow = coupling_flow(
+                self.features, self.blocks, self.hidden, kind=self.kind, activation=self.activation, context=context
+            )
         frame = (InvertibleLinear(self.features), ActNorm(self.features)) if self.framed else ()
-        return Flow((*flow.transforms, *frame), context=context)
+        return Flow((*flow.transforms, *frame), flow.base, context)
 
     def parameters(self) -> dict[str, tuple[tuple[int, ...], Initialiser]]:
         """``logits`` of pi, (n_components,)."""

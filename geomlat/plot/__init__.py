@@ -17,6 +17,7 @@ from geomlat.plot.histogram import likelihood_histogram
 from geomlat.plot.images import decoded, interpolations, reconstructions, sample_grid
 from geomlat.plot.latent_space import latent, latent_globe
 from geomlat.plot.picture import Picture
+from geomlat.plot.plane import Snapshot, mixture_film, mixture_picture
 from geomlat.plot.sphere import from_degrees, hammer, hammer_inverse
 from geomlat.plot.style import save
 from geomlat.plot.torus import torus_maps
@@ -27,6 +28,7 @@ __all__ = [
     "Film",
     "Panel",
     "Picture",
+    "Snapshot",
     "Video",
     "angle_errors",
     "angles",
@@ -49,6 +51,8 @@ __all__ = [
     "latent_product",
     "learning_film",
     "likelihood_histogram",
+    "mixture_film",
+    "mixture_picture",
     "parallel_transport",
     "reconstructions",
     "rotating_globes",

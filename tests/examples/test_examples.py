@@ -1,5 +1,6 @@
 """The examples run, on small input, and compute what they say."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -206,3 +207,36 @@ def test_angles_are_rebuilt_in_every_space_with_as_many_parameters(example, monk
     said = capsys.readouterr().out
     assert said.startswith("angles: independent von Mises angles reach")
     assert said.count("mean angular error") == 5
+
+
+def test_mixtures_of_flows_are_trained_and_drawn(example, monkeypatch, capsys):
+    from geomlat.plot import plane
+
+    monkeypatch.setattr(plane, "CELLS", 21)
+    monkeypatch.setattr(video, "FPS", 2)
+    module = example("mixture_of_flows")
+    monkeypatch.setattr(module.shutil, "which", lambda name: None)
+    paths = module.main("pinwheel-3", "circles-32", rows=192, epochs=2)
+    assert [p.name for p in paths] == ["pinwheel-3.png", "pinwheel-3.gif", "circles-32.png"]
+    assert all(p.stat().st_size > 10000 for p in paths)
+    said = capsys.readouterr().out
+    assert said.count("'accuracy': 0.9") == 2
+    _, taught = module.run("pinwheel-3", supervised=True, rows=192, epochs=2)
+    assert taught["floor"] < taught["nll"] < 1.5
+    assert taught["nll"] < taught["bound"]
+    assert {case: module.CASES[case][2] for case in module.CASES}["circles-64"] == 64
+    assert (module.heated(0), module.heated(10**4)) == (0.1, 1.0)
+
+
+def test_a_mixture_of_flows_draws_digits(example, monkeypatch, capsys):
+    from geomlat import data
+
+    digits = data.load("digits")
+    grey = replace(digits, train=15 * digits.train, validation=15 * digits.validation, test=15 * digits.test)
+    module = example("mixture_of_flows_mnist")
+    monkeypatch.setattr(module.data, "load", lambda name: grey)
+    path = module.main(rank=8, epochs=2, starts=1, trial_epochs=1, hidden=(8,))
+    assert path.stat().st_size > 10000
+    said = capsys.readouterr().out
+    assert said.count("by component") == 5
+    assert "'nmi'" in said

@@ -1,0 +1,19 @@
+"""The experiments on mixtures of flows run at their smallest and measure what their gates ask for."""
+
+import pytest
+
+from geomlat.reproduce.running import Job, execute
+from geomlat.reproduce.table import experiments
+
+
+@pytest.mark.parametrize("name", ["pinwheel-3", "circles-plain", "circles-32", "mixture-mnist"])
+def test_smoke(name, tmp_path):
+    experiment = experiments()[name]
+    values = execute(Job(experiment, "smoke", 0, tmp_path))["values"]
+    assert {experiment.measure, *(gate.measure for gate in experiment.gates)} <= set(values)
+    assert 0.2 < values["accuracy"] <= 1.0
+    if name == "circles-plain":
+        assert values["failed"] == float(values["accuracy"] < 0.95)
+    if name == "pinwheel-3":
+        assert values["excess"] == pytest.approx(values["nll"] - values["floor"])
+        assert abs(values["gap"]) < 2.0
