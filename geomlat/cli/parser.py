@@ -21,7 +21,8 @@ models:
   nvae   variational autoencoder with a diagonal Gaussian latent; --latent e1, e2, ...
   hvae   hyperbolic variational autoencoder (wrapped normal); --latent h1, h2, ... on the hyperboloid, p1, p2, ... in
          the Poincare ball, u1, u2, ... with a curvature of either sign that is learned
-  vae    any of these, t1, t2, ... on the torus, and products such as s2,h2,e2 or 4*s2
+  vae    any of these, t1, t2, ... on the torus, products such as s2,h2,e2 or 4*s2, and e2:full, h2:full, ... with a
+         full covariance
   ae     plain autoencoder; --latent e1, e2, ...
 """
 _TRAIN_END = """\

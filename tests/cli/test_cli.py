@@ -236,12 +236,14 @@ def test_what_a_folder_holds_is_never_overwritten_or_misread(brief: None, capsys
         ("vae", "--latent", "s2", "--family", "power", "--layers", "gated"),
         ("vae", "--latent", "s3", "--family", "cauchy"),
         ("vae", "--latent", "t2"),
+        ("vae", "--latent", "e2:full"),
         ("vae", "--latent", "2*s2,h2", "--curvature", "-0.5"),
     ],
 )
 def test_every_geometry_trains_and_is_read_again(options: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     model, rest = options[0], options[1:]
     assert main(["train", model, *rest, *QUICK, "--out", "run"]) == 0
+    assert Path(f"run/{model}/latent.png").is_file() == ("s3" not in rest)
     table = capsys.readouterr().out
     assert main(["evaluate", "run", "--samples", "2"]) == 0
     again = capsys.readouterr().out
