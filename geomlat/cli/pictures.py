@@ -97,7 +97,8 @@ def _of_model(run: Run, member: str, model: Any, dataset: Dataset) -> Iterator[t
     seen = model.inverse_transform(model.transform(x[:24]))
     yield "reconstructions", plot.reconstructions(x[:24], seen, shape, ink=ink, title=f"{title}: reconstructions")
     if hasattr(model, "interpolate"):
-        ways = model.interpolate(x[:8], x[8:16], steps=11)
+        pairs = min(8, len(x) // 2)
+        ways = model.interpolate(x[:pairs], x[pairs : 2 * pairs], steps=11)
         name = f"{title}: along geodesics of the latent space"
         yield "interpolations", plot.interpolations(ways, shape, ink=ink, title=name)
     if hasattr(model, "sample"):
