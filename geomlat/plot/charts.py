@@ -22,13 +22,18 @@ Map = Callable[[Any], Any]
 _FLAT = {(Sphere, 1): "s1", (Sphere, 2): "s2", (Euclidean, 2): "e2", (Torus, 2): "t2"}
 
 
+def unchanged(z: Any) -> np.ndarray:
+    """The points themselves, as a NumPy array."""
+    return np.asarray(z)
+
+
 @dataclass(frozen=True)
 class Chart:
     """How points of a manifold are drawn: the picture's name for its space, and the way there and back."""
 
     space: str
-    there: Map = np.asarray
-    back: Map = np.asarray
+    there: Map = unchanged
+    back: Map = unchanged
 
 
 def chart(manifold: Any) -> Chart | None:
