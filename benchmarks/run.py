@@ -21,6 +21,7 @@ from timing import Row, machine, span
 HERE = Path(__file__).parent
 GROUPS = {
     "sampling": vmf.sampling,
+    "batched": vmf.batched_sampling,
     "divergence": vmf.divergence,
     "implicit": vmf.implicit_gradient,
     "samplers": samplers.samplers,

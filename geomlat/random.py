@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from geomlat.backends import inlined, kernel, scalar
-from geomlat.backends.libm import cos_sin_turns, fast_log
+from geomlat.backends.libm import BITS_SINGLE, S30, cos_sin_turns, fast_log, single_cos_sin, single_log
 
 Word = Any
 
@@ -135,6 +135,21 @@ BITS_1 = np.uint64(0x3FF0000000000000)  # those of 1.0: the float 1 + k/2^52 hol
 TOP_32 = 1.0 - 2.0**-24  # the largest float32 below 1
 PURPOSE_UNIFORM = np.uint64(1)
 PURPOSE_NORMAL = np.uint64(2)
+PURPOSE_SINGLE = np.uint64(4)
+TWO = np.uint64(2)
+THREE = np.uint64(3)
+S7 = np.uint64(7)
+S9 = np.uint64(9)
+S14 = np.uint64(14)
+LOW_9 = np.uint64(511)
+LOW_30 = np.uint64((1 << 30) - 1)
+SINGLE_1 = np.float32(1.0)
+SINGLE_HALF_CELL = np.float32(2.0**-10)
+SINGLE_CELL = np.float32(2.0**-23)
+SINGLE_TOP = np.float32(TOP_32)
+SINGLE_MIDDLE = np.float32(1.5)
+SINGLE_HALF_STEP = np.float32(2.0**-24)
+SINGLE_MINUS_2 = np.float32(-2.0)
 
 
 @inlined
@@ -183,6 +198,47 @@ def fill_normals(words: Any, first: Word, purpose: Word, out: Any) -> None:
         whole[2 * k], whole[2 * k + 1] = normal_pair(words, pair + np.uint64(k), purpose)
     if 2 * half < whole.size:
         whole[2 * half] = normal_pair(words, pair + np.uint64(half), purpose)[0]
+
+
+@inlined
+def single_pair(a: Word, b: Word) -> tuple[Any, Any]:
+    """Two independent float32 normals from two 32-bit words, in float32 arithmetic, at most 6.8 in absolute value."""
+    high = np.uint32((a >> S9) | BITS_SINGLE).view(np.float32) - SINGLE_1
+    low = np.uint32(((a & LOW_9) << S14) | BITS_SINGLE).view(np.float32) - SINGLE_1
+    u = min(high + (low + SINGLE_HALF_CELL) * SINGLE_CELL, SINGLE_TOP)
+    v = np.uint32(((b & LOW_30) >> S7) | BITS_SINGLE).view(np.float32) - SINGLE_MIDDLE
+    c, s = single_cos_sin(b >> S30, v + SINGLE_HALF_STEP)
+    r = np.float32(math.sqrt(SINGLE_MINUS_2 * single_log(u)))
+    return r * c, r * s
+
+
+@inlined
+def single_normals(words: Any, index: Word) -> tuple[Any, Any, Any, Any]:
+    """The float32 normals ``4 index .. 4 index + 3`` of the sequence named by the key in ``words``."""
+    a, b, c, d = philox(np.uint64(0), index & LOW, index >> S32, PURPOSE_SINGLE, words[0], words[1])
+    n0, n1 = single_pair(a, b)
+    n2, n3 = single_pair(c, d)
+    return n0, n1, n2, n3
+
+
+@scalar
+def fill_single_normals(words: Any, first: Word, out: Any) -> None:
+    """The normals ``first``, ``first + 1``, ... of that sequence into a vector."""
+    skipped = int(first & THREE)
+    head = min((4 - skipped) % 4, out.size)
+    if head > 0:
+        quad = single_normals(words, first >> TWO)
+        for j in range(head):
+            out[j] = quad[skipped + j]
+    index, whole = (first + THREE) >> TWO, out[head:]
+    blocks = whole.size // 4
+    for k in range(blocks):
+        n0, n1, n2, n3 = single_normals(words, index + np.uint64(k))
+        whole[4 * k], whole[4 * k + 1], whole[4 * k + 2], whole[4 * k + 3] = n0, n1, n2, n3
+    if 4 * blocks < whole.size:
+        quad = single_normals(words, index + np.uint64(blocks))
+        for j in range(whole.size - 4 * blocks):
+            whole[4 * blocks + j] = quad[j]
 
 
 @kernel(cost=1.0)

@@ -7,10 +7,11 @@ With m the ambient dimension, n = m - 1, w = <mu, z> and t = 1 - w, everything i
     zeta = (1 - b)/2 (s - 1)/(1 + b s)             accept if n (log1p(zeta) - zeta) >= log U
 
 for every kappa >= 0 (Ulrich 1984; Wood 1994, algorithm VM*, whose constants cancel because kappa = n (1 - b^2)/(4 b)).
-At m = 3 the distribution function inverts: t = -log1p(U expm1(-2 kappa)) / kappa.
+At m = 3 the distribution function inverts: t = -log1p(U expm1(-2 kappa)) / kappa, and a direction is an angle.
 
-With g a row of n normals and xi = g/|g|, the point (w, r xi), r = sqrt(t (2 - t)), goes to the sphere by one reflection
-H = I - 2 u u'/<u, u>, u = mu + sign(mu_1) e_1, so that <u, u> >= 2 and H e_1 = -sign(mu_1) mu for every unit mu.
+With g a row of n normals, or at m = 3 a unit vector, and xi = g/|g|, the point (w, r xi), r = sqrt(t (2 - t)), goes to
+the sphere by one reflection H = I - 2 u u'/<u, u>, u = mu + sign(mu_1) e_1, so that <u, u> >= 2 and
+H e_1 = -sign(mu_1) mu for every unit mu.
 
 The rows go in blocks: their first proposals are made without branches, which LLVM turns into vector instructions, then
 in the same way those of the rows rejected, until none is left. A worker takes one block after another and keeps its
@@ -28,7 +29,7 @@ import numpy as np
 from geomlat.backends import Array, cycled, inlined, is_host, kernel, namespace, rows, scalar, summation
 from geomlat.backends.libm import cos_sin_turns, fast_exp_expm1, fast_log, fast_log1p
 from geomlat.backends.threads import PARTS_PER_THREAD, thread_count
-from geomlat.random import BITS_1, LOW, PURPOSE_NORMAL, S32, Stream, fill_normals, philox, unit
+from geomlat.random import BITS_1, LOW, PURPOSE_NORMAL, S32, Stream, fill_normals, fill_single_normals, philox, unit
 
 
 def draw_noise(
@@ -139,26 +140,31 @@ def envelope(m: int, kappa: float) -> float:
 
 
 @inlined
-def height_of_level(kappa: float, level: float) -> float:
-    """q = t / (2 - t) at a level of the distribution function, m = 3; t = 2 level to the last digit at tiny kappa."""
+def t_of_level(kappa: float, level: float) -> tuple[float, float]:
+    """``(t, 2 - t)`` at a level of the distribution function, m = 3; t = 2 level to the last digit at tiny kappa."""
     k = max(kappa, 1e-290)
     t = -fast_log1p(level * fast_exp_expm1(max(-2.0 * k, -690.0))[1]) / k
-    return t / max(2.0 - t, 2.0**-53)
+    return t, max(2.0 - t, 2.0**-53)
 
 
 @scalar
 def radial_t(m: int, kappa: float, closed: int, noise: float) -> tuple[float, float]:
     """``(t, 2 - t)`` of frozen radial noise."""
-    q = envelope(m, kappa) * noise if closed == 0 else height_of_level(kappa, noise)
+    if closed:
+        return t_of_level(kappa, noise)
+    q = envelope(m, kappa) * noise
     return 2.0 * q / (1.0 + q), 2.0 / (1.0 + q)
 
 
-@inlined
-def level(words: Any, i: Any) -> float:
-    """The level of the distribution function of row ``i``."""
-    index = words[2] + np.uint64(i)
-    a, b, _, _ = philox(np.uint64(0), index & LOW, index >> S32, PURPOSE_RADIAL, words[0], words[1])
-    return unit(a, b)
+@scalar
+def draw_levels(words: Any, first: Any, radial: Any, tangent: Any) -> None:
+    """At m = 3: a level of the distribution function and a direction in the plane for the rows ``first``, ...."""
+    flat = tangent.reshape(2 * radial.size)
+    for r in range(radial.size):
+        index = words[2] + first + np.uint64(r)
+        a, b, c, d = philox(np.uint64(0), index & LOW, index >> S32, PURPOSE_RADIAL, words[0], words[1])
+        radial[r] = unit(a, b)
+        flat[2 * r], flat[2 * r + 1] = cos_sin_turns(unit(c, d))
 
 
 @scalar
@@ -166,6 +172,9 @@ def repeat(kappa: Any, low: int, out: Any) -> None:
     """Rows ``low``, ``low + 1``, ... of kappa, its rows repeating, into a vector."""
     if kappa.size == 1:
         out[:] = kappa[0]
+    elif low + out.size <= kappa.size:
+        for r in range(out.size):
+            out[r] = kappa[low + r]
     else:
         for r in range(out.size):
             out[r] = kappa[row(low + r, kappa.size)]
@@ -176,11 +185,14 @@ def draw_rows(low: int, words: Any, kappa: Any, closed: int, left: Any, work: An
     """The noise of the rows ``low``, ``low + 1``, ...."""
     count, width = radial.size, tangent.shape[1]
     b, trial = work[0], work[1]
-    fill_normals(words, (words[2] + np.uint64(low)) * np.uint64(width), PURPOSE_NORMAL, tangent.reshape(count * width))
     if closed:
-        for r in range(count):
-            radial[r] = level(words, np.uint64(low) + np.uint64(r))
+        draw_levels(words, np.uint64(low), radial, tangent)
         return
+    first, flat = (words[2] + np.uint64(low)) * np.uint64(width), tangent.reshape(count * width)
+    if tangent.itemsize == 4:
+        fill_single_normals(words, first, flat)
+    else:
+        fill_normals(words, first, PURPOSE_NORMAL, flat)
     repeat(kappa, low, b[:count])
     for r in range(count):
         left[r] = np.uint64(low) + np.uint64(r)
@@ -215,6 +227,38 @@ def reflection_sums(mu: Any, k: int, tangent: Any, i: int) -> tuple[float, float
     return uu, along, square
 
 
+@inlined
+def reflected(w: float, head: float, scale: float, along: float, uu: float) -> tuple[float, float]:
+    """The first coordinate of H (w, scale g), and the factor of the other coordinates of mu in the rest of it."""
+    u = head + (1.0 if head >= 0.0 else -1.0)
+    g = 2.0 * (w * (1.0 + abs(head)) - scale * along) / (uu + u * u)
+    return g * u - (w if head >= 0.0 else -w), g
+
+
+@scalar
+def place_levels(low: int, mu: Any, work: Any, radial: Any, tangent: Any, z: Any) -> None:
+    """`place_rows` at m = 3, without branches; ``work[2]`` holds kappa."""
+    count, w, scale = radial.size, work[0], work[1]
+    direction, points = tangent.reshape(2 * count), z.reshape(3 * count)
+    for r in range(count):
+        t, rest = t_of_level(work[2, r], radial[r])
+        g1, g2 = float(direction[2 * r]), float(direction[2 * r + 1])
+        w[r], scale[r] = 1.0 - t, math.sqrt(t * rest / (g1 * g1 + g2 * g2))
+    if low + count <= mu.shape[0]:
+        axes = mu.reshape(mu.size)
+        for j in range(3 * count):
+            points[j] = axes[3 * low + j]
+    else:
+        for r in range(count):
+            k = row(low + r, mu.shape[0])
+            points[3 * r], points[3 * r + 1], points[3 * r + 2] = mu[k, 0], mu[k, 1], mu[k, 2]
+    for r in range(count):
+        head, u1, u2 = float(points[3 * r]), float(points[3 * r + 1]), float(points[3 * r + 2])
+        g1, g2 = scale[r] * float(direction[2 * r]), scale[r] * float(direction[2 * r + 1])
+        first, g = reflected(w[r], head, 1.0, u1 * g1 + u2 * g2, u1 * u1 + u2 * u2)
+        points[3 * r], points[3 * r + 1], points[3 * r + 2] = first, g * u1 + g1, g * u2 + g2
+
+
 @scalar
 def place_rows(low: int, mu: Any, kappa: Any, closed: int, work: Any, radial: Any, tangent: Any, z: Any) -> None:
     """The points ``low``, ``low + 1``, ... of their noise."""
@@ -222,19 +266,16 @@ def place_rows(low: int, mu: Any, kappa: Any, closed: int, work: Any, radial: An
     heights, concentration = work[1], work[2]
     repeat(kappa, low, concentration[:count])
     if closed:
-        for r in range(count):
-            heights[r] = height_of_level(concentration[r], radial[r])
-    else:
-        for r in range(count):
-            heights[r] = envelope(m, concentration[r]) * radial[r]
+        place_levels(low, mu, work, radial, tangent, z)
+        return
+    for r in range(count):
+        heights[r] = envelope(m, concentration[r]) * radial[r]
     for r in range(count):
         k = row(low + r, mu.shape[0])
         uu, along, square = reflection_sums(mu, k, tangent, r)
-        head, q = float(mu[k, 0]), heights[r]
-        sign = 1.0 if head >= 0.0 else -1.0
+        q = heights[r]
         w, scale = (1.0 - q) / (1.0 + q), 2.0 * math.sqrt(q / square) / (1.0 + q)
-        g = 2.0 * (w * (1.0 + abs(head)) - scale * along) / (uu + (head + sign) * (head + sign))
-        z[r, 0] = g * (head + sign) - sign * w
+        z[r, 0], g = reflected(w, float(mu[k, 0]), scale, along, uu)
         for j in range(m - 1):
             z[r, j + 1] = g * float(mu[k, j + 1]) + scale * float(tangent[r, j])
 

@@ -97,17 +97,36 @@ def test_axis_aligned_means(m, kappa, sign):
         np.testing.assert_allclose(t, 0.5 * np.sum((other - np.eye(m)[0]) ** 2, axis=1), rtol=1e-6, atol=1e-15)
 
 
-def test_float32_is_the_rounded_draw():
+@pytest.mark.parametrize("m", [2, 3, 7])
+def test_float32_draws_the_same_heights(m):
     gen = np.random.default_rng(2)
-    mu = unit_rows(gen, 6, 7).astype(np.float32)
+    mu = unit_rows(gen, 6, m).astype(np.float32)
     kappa = np.array([0, 0.5, 10, 1e3, 1e5, 1e8], dtype=np.float32)
-    z = VonMisesFisher(mu, kappa).sample(50, rng=1)
+    q, wide = VonMisesFisher(mu, kappa), VonMisesFisher(mu.astype(float), kappa.astype(float))
+    z = q.sample(50, rng=1)
     assert z.dtype == np.float32
-    wide = VonMisesFisher(mu.astype(float), kappa.astype(float)).sample(50, rng=1)
-    np.testing.assert_allclose(z, wide, atol=3e-7)
+    assert q.draw(rng=1).radial.dtype == np.float64
+    assert np.array_equal(q.draw(50, rng=1).radial, wide.draw(50, rng=1).radial)
+    np.testing.assert_allclose(np.sum(z * mu, -1), np.sum(wide.sample(50, rng=1) * mu, -1), atol=5e-7)
     t = 0.5 * np.sum((z.astype(float) - mu) ** 2, axis=-1).mean(0)
     assert t[-1] < 1e-7
-    assert VonMisesFisher(mu, kappa).draw(rng=1).radial.dtype == np.float64
+
+
+@pytest.mark.parametrize("m", [2, 3, 4, 12])
+def test_float32_directions(m):
+    # Across mu: uniform on the sphere below, in any rows of the draw, at any offset. Level 1e-4 for four checks.
+    mu = unit_rows(np.random.default_rng(m), m).astype(np.float32)
+    z = VonMisesFisher(mu, 3.0).sample(100_003, rng=stream(7).at(5)).astype(float)
+    a = np.linalg.svd(mu[None].astype(float))[2][1]
+    side = z - (z @ mu)[:, None] * mu
+    along = (side @ a) / np.linalg.norm(side, axis=1)
+    p = [stats.binomtest(int((along > 0).sum()), len(z)).pvalue]
+    if m > 2:
+        law = stats.beta((m - 2) / 2, (m - 2) / 2)
+        p.append(stats.kstest(0.5 * (1 + along), law.cdf).pvalue)
+    part = VonMisesFisher(mu, 3.0).sample(1000, rng=stream(7).at(2005))
+    assert np.array_equal(part, z[2000:3000].astype(np.float32))
+    assert min(p) > 1e-4 / 4, p
 
 
 def test_scalars_of_the_proposal():
