@@ -58,10 +58,13 @@ class Directional:
     def _full(self, shape: int | tuple[int, ...]) -> tuple[int, ...]:
         return draw_shape(shape) + self.batch_shape
 
-    def _points(self, x: Array, xp: Any) -> Array:
+    def _check_points(self, x: Array) -> None:
         if x.shape[-1:] != self.event_shape:
             msg = f"points must have shape (..., {self.event_shape[0]}), got {tuple(x.shape)}"
             raise ValueError(msg)
+
+    def _points(self, x: Array, xp: Any) -> Array:
+        self._check_points(x)
         return xp.astype(x, xp.result_type(x.dtype, self.mu.dtype), copy=False)
 
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from geomlat.backends import Array, cycled, kernel, namespace, rows, scalar
 from geomlat.distributions._beta_stein import beta_stein
-from geomlat.distributions._gamma_sampling import PURPOSE_OTHER_GAMMA, gamma_centres, log_gamma_draws
+from geomlat.distributions._gamma_sampling import log_odds_draws
 from geomlat.distributions._vmf_rules import rsample_pull as vmf_rsample_pull
 from geomlat.distributions._vmf_sampling import place_noise as vmf_place_noise
 from geomlat.distributions._vmf_sampling import row
@@ -42,8 +42,7 @@ def draw_noise(
     else:
         a = xp.full_like(kappa, 0.5 * (m - 1), dtype=xp.float64)
         top = xp.astype(kappa, xp.float64) + a
-        logs = log_gamma_draws(a, shape, batch, first, PURPOSE_OTHER_GAMMA) - log_gamma_draws(top, shape, batch, first)
-        radial = xp.exp(logs) * (gamma_centres(a) / gamma_centres(top))
+        radial = xp.exp(log_odds_draws(a, top, shape, batch, first))
     flat = Stream(first.key0, first.key1, first.offset * (m - 1))
     normals = normal((n, m - 1), rng=flat, dtype=mu.dtype, xp=xp)
     return radial.reshape(shape), normals.reshape((*shape, m - 1))
@@ -101,7 +100,7 @@ def squared_chords(x: Any, i: int, mu: Any, k: int) -> tuple[float, float]:
     """``(|x_i - mu_k|^2, |x_i + mu_k|^2)`` in float64."""
     apart, across = 0.0, 0.0
     for j in range(mu.shape[1]):
-        p, q = float(x[i, j]), float(mu[k, j])
+        p, q = np.float64(x[i, j]), np.float64(mu[k, j])
         apart += (p - q) * (p - q)
         across += (p + q) * (p + q)
     return apart, across
@@ -117,7 +116,7 @@ def _level(i: int, words: Any, radial: Any) -> None:
 @kernel(cost=3.0)
 def _log_prob(i: int, x: Any, mu: Any, kappa: Any, constant: Any, out: Any) -> None:
     apart, across = squared_chords(x, row(i, x.shape[0]), mu, row(i, mu.shape[0]))
-    power = float(kappa[row(i, kappa.size)])
+    power = np.float64(kappa[row(i, kappa.size)])
     loss = power * math.log1p(apart / across) if across > 0.0 else (math.inf if power > 0.0 else 0.0)
     out[i] = -loss - constant[row(i, constant.size)]
 
@@ -126,10 +125,10 @@ def _log_prob(i: int, x: Any, mu: Any, kappa: Any, constant: Any, out: Any) -> N
 def _log_prob_pull(i: int, x: Any, mu: Any, kappa: Any, slope: Any, dl: Any, dx: Any, dmu: Any, dkappa: Any) -> None:
     a, b = row(i, x.shape[0]), row(i, mu.shape[0])
     apart, across = squared_chords(x, a, mu, b)
-    odds, d = (apart / across, float(dl[i])) if across > 0.0 else (0.0, 0.0)
-    scale = 2.0 * float(kappa[row(i, kappa.size)]) * d / (apart + across)
+    odds, d = (apart / across, np.float64(dl[i])) if across > 0.0 else (0.0, 0.0)
+    scale = 2.0 * np.float64(kappa[row(i, kappa.size)]) * d / (apart + across)
     for j in range(mu.shape[1]):
-        p, q = float(x[a, j]), float(mu[b, j])
+        p, q = np.float64(x[a, j]), np.float64(mu[b, j])
         dx[i, j] = scale * (odds * (p + q) - (p - q))
         dmu[i, j] = scale * (odds * (p + q) + (p - q))
     dkappa[i] = (slope[row(i, slope.size)] - math.log1p(odds)) * d

@@ -89,7 +89,7 @@ def half_chord(x: Any, i: int, mu: Any, k: int) -> float:
     """t = |x_i - mu_k|^2 / 2 in float64."""
     total = 0.0
     for j in range(mu.shape[1]):
-        d = float(x[i, j]) - float(mu[k, j])
+        d = np.float64(x[i, j]) - np.float64(mu[k, j])
         total += d * d
     return 0.5 * total
 
@@ -110,16 +110,16 @@ def slope_and_score(estimator: int, m: int, kappa: float, t: float, rest: float,
 @kernel(cost=3.0)
 def _log_prob(i: int, x: Any, mu: Any, kappa: Any, constant: Any, out: Any) -> None:
     t = half_chord(x, row(i, x.shape[0]), mu, row(i, mu.shape[0]))
-    out[i] = -float(kappa[row(i, kappa.size)]) * t - constant[row(i, constant.size)]
+    out[i] = -np.float64(kappa[row(i, kappa.size)]) * t - constant[row(i, constant.size)]
 
 
 @kernel(cost=3.0)
 def _log_prob_pull(i: int, x: Any, mu: Any, kappa: Any, tail: Any, dl: Any, dx: Any, dkappa: Any) -> None:
     a, b = row(i, x.shape[0]), row(i, mu.shape[0])
-    scale = -float(kappa[row(i, kappa.size)]) * float(dl[i])
+    scale = -np.float64(kappa[row(i, kappa.size)]) * np.float64(dl[i])
     for j in range(mu.shape[1]):
-        dx[i, j] = scale * (float(x[a, j]) - float(mu[b, j]))
-    dkappa[i] = (tail[row(i, tail.size)] - half_chord(x, a, mu, b)) * float(dl[i])
+        dx[i, j] = scale * (np.float64(x[a, j]) - np.float64(mu[b, j]))
+    dkappa[i] = (tail[row(i, tail.size)] - half_chord(x, a, mu, b)) * np.float64(dl[i])
 
 
 @kernel(cost=100.0)
@@ -137,15 +137,15 @@ def _rsample_pull(
     dmu: Any,
     dkappa: Any,
 ) -> None:
-    m, k, conc = mu.shape[1], row(i, mu.shape[0]), float(kappa[row(i, kappa.size)])
+    m, k, conc = mu.shape[1], row(i, mu.shape[0]), np.float64(kappa[row(i, kappa.size)])
     t, rest = radial_t(m, conc, closed, radial[i])
     w, r = 1.0 - t, math.sqrt(t * rest)
     y, score = slope_and_score(estimator, m, conc, t, rest, tail[row(i, tail.size)])
     sign = 1.0 if mu[k, 0] >= 0.0 else -1.0
-    u0 = float(mu[k, 0]) + sign
-    uu, up, udz, xidz, xiu, xixi = u0 * u0, -sign * w * u0, u0 * float(dz[i, 0]), 0.0, 0.0, 0.0
+    u0 = np.float64(mu[k, 0]) + sign
+    uu, up, udz, xidz, xiu, xixi = u0 * u0, -sign * w * u0, u0 * np.float64(dz[i, 0]), 0.0, 0.0, 0.0
     for j in range(1, m):
-        u, x, d = float(mu[k, j]), float(normals[i, j - 1]), float(dz[i, j])
+        u, x, d = np.float64(mu[k, j]), np.float64(normals[i, j - 1]), np.float64(dz[i, j])
         uu += u * u
         udz += u * d
         xiu += x * u
@@ -155,9 +155,11 @@ def _rsample_pull(
     xiu, xidz = scale * xiu, scale * xidz
     up += r * xiu
     c, e = 2.0 * udz / uu, 2.0 * up / uu
-    dmu[i, 0] = c * sign * w - e * float(dz[i, 0]) + e * c * u0
+    dmu[i, 0] = c * sign * w - e * np.float64(dz[i, 0]) + e * c * u0
     for j in range(1, m):
-        dmu[i, j] = -c * r * scale * float(normals[i, j - 1]) - e * float(dz[i, j]) + e * c * float(mu[k, j])
+        dmu[i, j] = (
+            -c * r * scale * np.float64(normals[i, j - 1]) - e * np.float64(dz[i, j]) + e * c * np.float64(mu[k, j])
+        )
     # dp/dkappa = y r (-sign r, -w xi): <dz, mu - w z> without the cancellation of mu against w z.
-    path = -sign * r * (float(dz[i, 0]) - c * u0) - w * (xidz - c * xiu)
-    dkappa[i] = y * r * path + float(advantage[row(i, advantage.size)]) * score
+    path = -sign * r * (np.float64(dz[i, 0]) - c * u0) - w * (xidz - c * xiu)
+    dkappa[i] = y * r * path + np.float64(advantage[row(i, advantage.size)]) * score

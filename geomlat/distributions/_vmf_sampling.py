@@ -220,7 +220,7 @@ def reflection_sums(mu: Any, k: int, tangent: Any, i: int) -> tuple[float, float
     """``<mu, mu>, <mu, g>, <g, g>`` over the entries after the first, g row i of the tangent noise."""
     uu, along, square = 0.0, 0.0, 0.0
     for j in range(tangent.shape[1]):
-        u, g = float(mu[k, j + 1]), float(tangent[i, j])
+        u, g = np.float64(mu[k, j + 1]), np.float64(tangent[i, j])
         uu += u * u
         along += u * g
         square += g * g
@@ -242,7 +242,7 @@ def place_levels(low: int, mu: Any, work: Any, radial: Any, tangent: Any, z: Any
     direction, points = tangent.reshape(2 * count), z.reshape(3 * count)
     for r in range(count):
         t, rest = t_of_level(work[2, r], radial[r])
-        g1, g2 = float(direction[2 * r]), float(direction[2 * r + 1])
+        g1, g2 = np.float64(direction[2 * r]), np.float64(direction[2 * r + 1])
         w[r], scale[r] = 1.0 - t, math.sqrt(t * rest / (g1 * g1 + g2 * g2))
     if low + count <= mu.shape[0]:
         axes = mu.reshape(mu.size)
@@ -253,8 +253,8 @@ def place_levels(low: int, mu: Any, work: Any, radial: Any, tangent: Any, z: Any
             k = row(low + r, mu.shape[0])
             points[3 * r], points[3 * r + 1], points[3 * r + 2] = mu[k, 0], mu[k, 1], mu[k, 2]
     for r in range(count):
-        head, u1, u2 = float(points[3 * r]), float(points[3 * r + 1]), float(points[3 * r + 2])
-        g1, g2 = scale[r] * float(direction[2 * r]), scale[r] * float(direction[2 * r + 1])
+        head, u1, u2 = np.float64(points[3 * r]), np.float64(points[3 * r + 1]), np.float64(points[3 * r + 2])
+        g1, g2 = scale[r] * np.float64(direction[2 * r]), scale[r] * np.float64(direction[2 * r + 1])
         first, g = reflected(w[r], head, 1.0, u1 * g1 + u2 * g2, u1 * u1 + u2 * u2)
         points[3 * r], points[3 * r + 1], points[3 * r + 2] = first, g * u1 + g1, g * u2 + g2
 
@@ -275,9 +275,9 @@ def place_rows(low: int, mu: Any, kappa: Any, closed: int, work: Any, radial: An
         uu, along, square = reflection_sums(mu, k, tangent, r)
         q = heights[r]
         w, scale = (1.0 - q) / (1.0 + q), 2.0 * math.sqrt(q / square) / (1.0 + q)
-        z[r, 0], g = reflected(w, float(mu[k, 0]), scale, along, uu)
+        z[r, 0], g = reflected(w, np.float64(mu[k, 0]), scale, along, uu)
         for j in range(m - 1):
-            z[r, j + 1] = g * float(mu[k, j + 1]) + scale * float(tangent[r, j])
+            z[r, j + 1] = g * np.float64(mu[k, j + 1]) + scale * np.float64(tangent[r, j])
 
 
 @kernel(cost=4.0)

@@ -18,7 +18,7 @@ from geomlat.distributions._beta_rules import (
 )
 from geomlat.distributions._beta_stein import beta_stein
 from geomlat.distributions._directional import finite_estimate
-from geomlat.distributions._gamma_sampling import PURPOSE_OTHER_GAMMA, gamma_centre, log_gamma_draws
+from geomlat.distributions._gamma_sampling import log_odds_draws
 from geomlat.distributions._vectors import Vectors, data_weights, narrow, real_dtype, supported, wide
 from geomlat.distributions.kl import register_kl
 from geomlat.special.gamma import digamma_diff, trigamma, trigamma_diff
@@ -62,13 +62,7 @@ class Beta(Vectors):
         A stream's offset counts vectors.
         """
         full, first = self._numbers(shape, rng)
-
-        def fill(a: Array, b: Array) -> Array:
-            top = log_gamma_draws(a, full, self._shape, first)
-            low = log_gamma_draws(b, full, self._shape, first, PURPOSE_OTHER_GAMMA)
-            return top - low + _log_ratio(wide(a), wide(b))
-
-        return native(fill, self.a, self.b)
+        return native(lambda a, b: log_odds_draws(a, b, full, self._shape, first), self.a, self.b)
 
     def sample(self, shape: int | tuple[int, ...] = (), *, rng: Any) -> Array:
         """Draws between 0 and 1, ``shape + batch_shape + event_shape``."""
@@ -76,11 +70,9 @@ class Beta(Vectors):
 
     def rsample(self, noise: Array) -> Array:
         """1 / (1 + exp(-noise)), kept off 0 and 1, which the density may not have, by the last number in the dtype."""
-        xp = namespace(noise, self.a)
-        value, info = xp.astype(_expit(noise), self.a.dtype, copy=False), xp.finfo(self.a.dtype)
-        least, most = float(info.smallest_normal), 1.0 - 0.5 * float(info.eps)
-        value = xp.where(value < least, xp.full_like(value, least), value)
-        return xp.where(value > most, xp.full_like(value, most), value)
+        xp, info = namespace(noise, self.a), namespace(self.a).finfo(self.a.dtype)
+        value = _clipped_expit(noise, float(info.smallest_normal), 1.0 - 0.5 * float(info.eps))
+        return xp.astype(value, self.a.dtype, copy=False)
 
     def rsample_vjp(self, noise: Array) -> tuple[Array, Callable[..., tuple[Array | None, Array | None]]]:
         """`rsample` and its pullback to ``(da, db)``, at a fixed level; ``advantage`` is not needed and ignored."""
@@ -200,10 +192,10 @@ def expit_scalar(s: float) -> float:
 
 
 @scalar
-def log_ratio_scalar(a: float, b: float) -> float:
-    """The log of the ratio of the centres of two gamma laws."""
-    return math.log(gamma_centre(a) / gamma_centre(b))
+def clipped_expit_scalar(s: float, least: float, most: float) -> float:
+    """It, within bounds."""
+    return min(max(expit_scalar(s), least), most)
 
 
-_log_ratio = elementwise(log_ratio_scalar, cost=20.0)
 _expit = elementwise(expit_scalar, cost=10.0)
+_clipped_expit = elementwise(clipped_expit_scalar, cost=10.0)

@@ -9,7 +9,7 @@ from typing import Any
 
 from geomlat.backends import Array, elementwise, namespace, native, scalar
 from geomlat.distributions._directional import finite_estimate
-from geomlat.distributions._gamma_sampling import gamma_centres, log_gamma_draws
+from geomlat.distributions._gamma_sampling import gamma_centre, log_gamma_draws
 from geomlat.distributions._gamma_stein import gamma_stein
 from geomlat.distributions._vectors import Vectors, data_weights, narrow, real_dtype, supported, wide
 from geomlat.distributions.kl import register_kl
@@ -73,11 +73,8 @@ class Gamma(Vectors):
     def rsample(self, noise: Array) -> Array:
         """d exp(noise) / rate; what underflows in the dtype is its smallest normal number."""
         xp = namespace(noise, self.rate)
-        value = xp.astype(
-            gamma_centres(wide(self.shape)) * xp.exp(noise) / wide(self.rate), self.rate.dtype, copy=False
-        )
-        least = float(xp.finfo(value.dtype).smallest_normal)
-        return xp.where(value < least, xp.full_like(value, least), value)
+        value = _point(wide(self.shape), wide(self.rate), noise, float(xp.finfo(self.rate.dtype).smallest_normal))
+        return xp.astype(value, self.rate.dtype, copy=False)
 
     def rsample_vjp(self, noise: Array) -> tuple[Array, Callable[..., tuple[Array | None, Array | None]]]:
         """`rsample` and its pullback to ``(dshape, drate)``; ``advantage`` is not needed and ignored.
@@ -216,6 +213,12 @@ def gamma_log_prob_scalar(a: float, rate: float, x: float) -> float:
 
 
 @scalar
+def gamma_point_scalar(a: float, rate: float, noise: float, least: float) -> float:
+    """d exp(noise) / rate, at least ``least``."""
+    return max(gamma_centre(a) * math.exp(noise) / rate, least)
+
+
+@scalar
 def gamma_score_scalar(a: float, rate: float, x: float) -> float:
     """Its derivative by the shape, log(rate x) - psi(a)."""
     e = (rate * x - a) / a
@@ -239,3 +242,4 @@ def inverse_log_minus_digamma_scalar(c: float) -> float:
 _log_prob = elementwise(gamma_log_prob_scalar, cost=60.0)
 _score = elementwise(gamma_score_scalar, cost=60.0)
 inverse_log_minus_digamma = elementwise(inverse_log_minus_digamma_scalar, cost=500.0)
+_point = elementwise(gamma_point_scalar, cost=15.0)

@@ -7,9 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from geomlat.backends import Array, namespace, native
+import numpy as np
+
+from geomlat.backends import Array, cycled, kernel, namespace, native, rows
 from geomlat.distributions._directional import Directional, finite_estimate, resultant
 from geomlat.distributions._vmf_kl import Cotangents, same_sphere
+from geomlat.distributions._vmf_sampling import row
 from geomlat.distributions.kl import register_kl
 from geomlat.distributions.spherical_uniform import SphericalUniform, log_area
 from geomlat.grad import sum_to
@@ -67,10 +70,8 @@ class SphericalCauchy(Directional):
 
     def rsample(self, noise: Array) -> Array:
         """The Moebius image of uniform points, smooth in mu and rho, divided by its norm."""
-        mu, rho, u = self._wide(noise)
-        xp, z = namespace(u), _moebius(mu, rho[..., None], u)[0]
-        z = z / xp.sqrt(xp.sum(z * z, axis=-1, keepdims=True))
-        return xp.astype(z, self.mu.dtype, copy=False)
+        self._check_points(noise)
+        return native(_placed, self.mu, self.rho, noise)
 
     def rsample_vjp(self, noise: Array) -> tuple[Array, Callable[..., tuple[Array | None, Array | None]]]:
         """`rsample` and its pullback to ``(dmu, drho)``, exact; ``advantage`` is not needed and ignored."""
@@ -167,9 +168,7 @@ class SphericalCauchy(Directional):
 
     def _wide(self, x: Array) -> tuple[Array, Array, Array]:
         """mu, rho and an array of points in float64."""
-        if x.shape[-1:] != self.event_shape:
-            msg = f"points must have shape (..., {self.event_shape[0]}), got {tuple(x.shape)}"
-            raise ValueError(msg)
+        self._check_points(x)
         xp = namespace(x, self.mu)
         mu, rho, points = (xp.astype(a, xp.float64, copy=False) for a in (self.mu, self.rho, x))
         return mu, rho, points
@@ -193,6 +192,15 @@ def cauchy_uniform(q: SphericalCauchy, p: SphericalUniform) -> tuple[Array, Call
         return (None, None if dk is None else sum_to(dk * sc_dkl(m, q.rho), q.rho.shape)), ()
 
     return namespace(q.rho).broadcast_to(sc_kl(m, q.rho), q.batch_shape), pull
+
+
+def _placed(mu: Array, rho: Array, noise: Array) -> Array:
+    """The image of uniform points for each row, evaluated in float64 and rounded once."""
+    xp, m = namespace(mu), mu.shape[-1]
+    shape = np.broadcast_shapes(noise.shape[:-1], mu.shape[:-1], rho.shape)
+    z = xp.empty((math.prod(shape), m), dtype=mu.dtype)
+    _place(len(z), cycled(mu, shape, 1), cycled(rho, shape, 0), rows(noise, shape, 1), z)
+    return z.reshape((*shape, m))
 
 
 def _moebius(mu: Array, rho: Array, u: Array) -> tuple[Array, Array, Array, Array]:
@@ -221,3 +229,22 @@ def _moebius_pull(xp: Any, mu: Array, rho: Array, u: Array, dz: Array) -> tuple[
     spread = xp.sum(a * a, axis=-1, keepdims=True) - 2.0 * (1.0 - rho)
     drho = (1.0 + g) * xp.sum(dz * mu, axis=-1, keepdims=True) - p * (2.0 * rho + g * spread) / d
     return rho * (1.0 + g) * dz - 2.0 * rho * g * p / d * a, drho[..., 0]
+
+
+@kernel(cost=3.0)
+def _place(i: int, mu: Any, rho: Any, u: Any, z: Any) -> None:
+    """`_moebius`, divided by its norm."""
+    k, r = row(i, mu.shape[0]), np.float64(rho[row(i, rho.size)])
+    gap, square, total = 1.0 - r, 0.0, 0.0
+    for j in range(z.shape[1]):
+        a = np.float64(u[i, j]) + np.float64(mu[k, j])
+        square += a * a
+    # rho mu + stretch v = axial mu + stretch a
+    stretch = gap * (1.0 + r) / (gap * gap + r * square)
+    axial = r - gap * stretch
+    for j in range(z.shape[1]):
+        y = axial * np.float64(mu[k, j]) + stretch * (np.float64(u[i, j]) + np.float64(mu[k, j]))
+        total += y * y
+    total = math.sqrt(total)
+    for j in range(z.shape[1]):
+        z[i, j] = (axial * np.float64(mu[k, j]) + stretch * (np.float64(u[i, j]) + np.float64(mu[k, j]))) / total

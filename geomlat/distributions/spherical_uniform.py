@@ -115,7 +115,7 @@ class SphericalUniform:
 def _normalise(i: int, z: Any) -> None:
     total = 0.0
     for j in range(z.shape[1]):
-        total += float(z[i, j]) * float(z[i, j])
+        total += np.float64(z[i, j]) * np.float64(z[i, j])
     scale = 1.0 / math.sqrt(total)
     for j in range(z.shape[1]):
-        z[i, j] = scale * float(z[i, j])
+        z[i, j] = scale * np.float64(z[i, j])

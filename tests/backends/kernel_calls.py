@@ -173,6 +173,13 @@ def _gamma_and_beta() -> None:
         family(np.array([0.3, 5.0]), np.array([2.0, 7.0])).sample(4, rng=1)
 
 
+def _spherical_cauchy() -> None:
+    from geomlat.distributions import SphericalCauchy
+
+    for dtype in (np.float32, np.float64):
+        SphericalCauchy(np.full((2, 4), 0.5, dtype), np.array([0.0, 0.9], dtype)).sample(3, rng=1)
+
+
 def _binarise() -> None:
     from geomlat.data.binarise import binarise
 
@@ -226,6 +233,7 @@ CALLS: list[Callable[[], None]] = [
     _pairs,
     _power_spherical,
     _gamma_and_beta,
+    _spherical_cauchy,
     _von_mises_fisher_mixture,
     _binarise,
     _adam,
