@@ -8,10 +8,11 @@ from geomlat.distributions._vmf_power_kl import vmf_power
 from geomlat.distributions._wrapped_fit import fit_wrapped_normal
 from geomlat.distributions._wrapped_kl import euclidean_kl, euclidean_kl_vjp, wrapped_uniform, wrapped_wrapped
 from geomlat.distributions.beta import Beta
+from geomlat.distributions.entropy import entropy_estimate, entropy_estimate_vjp
 from geomlat.distributions.estimators import leave_one_out
 from geomlat.distributions.gamma import Gamma
 from geomlat.distributions.kl import (
-    KLEstimate,
+    Estimate,
     kl_divergence,
     kl_divergence_vjp,
     kl_estimate,
@@ -33,8 +34,8 @@ from geomlat.distributions.wrapped_normal import WrappedNormal
 
 __all__ = [
     "Beta",
+    "Estimate",
     "Gamma",
-    "KLEstimate",
     "LogNormal",
     "Mixture",
     "Normal",
@@ -47,6 +48,8 @@ __all__ = [
     "VonMisesFisherMixture",
     "WrappedNormal",
     "cauchy_uniform",
+    "entropy_estimate",
+    "entropy_estimate_vjp",
     "euclidean_kl",
     "euclidean_kl_vjp",
     "factor_kl",

@@ -137,7 +137,7 @@ def _check_closed(manifold: Manifold, form: SpaceForm, factor: Array | None, iso
 
 def _unknown(manifold: Manifold, why: str) -> NotImplementedError:
     return NotImplementedError(
-        f"the entropy of this law on {manifold!r} is not known: {why}; estimate it as the mean of -log_prob over draws"
+        f"the entropy of this law on {manifold!r} is not known: {why}; entropy_estimate(q, rng=...) gives an estimate"
     )
 
 

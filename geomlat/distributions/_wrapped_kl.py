@@ -80,7 +80,17 @@ def euclidean_kl(q: WrappedNormal, p: WrappedNormal) -> Array:
 
 
 def euclidean_kl_vjp(q: WrappedNormal, p: WrappedNormal) -> Result:
-    """`euclidean_kl` and its pullback to ``(dq, dp)``; the cotangent of the manifold's fields is given to q."""
+    """`euclidean_kl` and its pullback to ``(dq, dp)``; the cotangent of the manifold's fields is given to q.
+
+    >>> from geomlat.manifolds import Hyperboloid
+    >>> import numpy as np
+    >>> h = Hyperboloid(2)
+    >>> p = WrappedNormal(h, h.origin(), 1.0)
+    >>> q = WrappedNormal(h, h.exp(p.loc, np.array([0.0, 1.0, 0.0])), np.array([0.5, 1.0]))
+    >>> dq, dp = euclidean_kl_vjp(q, p)[1](np.ones(()))
+    >>> dq[-1]
+    array([-1.5,  0. ])
+    """
     if not p.isotropic:
         msg = f"euclidean_kl needs a second law whose scale is one number, got shape {tuple(p.scale.shape)}"
         raise ValueError(msg)

@@ -15,17 +15,17 @@ Rule = Callable[[Any, Any], tuple[Array, Callable[[Array], Cotangents]]]
 Method = str | Callable[[Any, Any], str | None]
 _rules: dict[tuple[type, type], tuple[Rule, Method]] = {}
 
-CLOSED, QUADRATURE, MONTE_CARLO = "closed form", "quadrature", "Monte Carlo"
+CLOSED, QUADRATURE, EXACT, MONTE_CARLO = "closed form", "quadrature", "exact", "Monte Carlo"
 
 
 @dataclass(frozen=True, eq=False)
-class KLEstimate:
-    """A divergence over the batch with its standard error, and how it was found.
+class Estimate:
+    """A divergence or an entropy over the batch with its standard error, and how it was found.
 
-    ``method`` is ``"closed form"``, ``"quadrature"`` (both exact to rounding, with standard error 0 and no draws) or
-    ``"Monte Carlo"``.
+    ``method`` is ``"closed form"`` or ``"quadrature"`` of a divergence, ``"exact"`` of an entropy (all to rounding,
+    with standard error 0 and no draws), or ``"Monte Carlo"``.
 
-    >>> KLEstimate(0.5, 0.01, "Monte Carlo", 100).method
+    >>> Estimate(0.5, 0.01, "Monte Carlo", 100).method
     'Monte Carlo'
     """
 
@@ -71,7 +71,7 @@ def kl_divergence_vjp(q: Any, p: Any) -> tuple[Array, Callable[[Array], Cotangen
     return _rules[type(q), type(p)][0](q, p)
 
 
-def kl_estimate(q: Any, p: Any, *, draws: int = 100, rng: Any) -> KLEstimate:
+def kl_estimate(q: Any, p: Any, *, draws: int = 100, rng: Any) -> Estimate:
     """KL(q || p) by its rule, or else as the mean of log q - log p over draws of q, with its standard error.
 
     >>> import numpy as np
@@ -92,7 +92,7 @@ def kl_estimate(q: Any, p: Any, *, draws: int = 100, rng: Any) -> KLEstimate:
     return kl_estimate_vjp(q, p, None if exact else q.draw(draws, rng=rng))[0]
 
 
-def kl_estimate_vjp(q: Any, p: Any, noise: Any) -> tuple[KLEstimate, Callable[[Array], Cotangents]]:
+def kl_estimate_vjp(q: Any, p: Any, noise: Any) -> tuple[Estimate, Callable[[Array], Cotangents]]:
     """`kl_estimate` at the frozen noise of ``q.draw(draws, rng=...)`` and the pull of its value to ``(dq, dp)``.
 
     The pull is the derivative of the estimate at that noise, pathwise through the draws and direct; families whose
@@ -109,7 +109,7 @@ def kl_estimate_vjp(q: Any, p: Any, noise: Any) -> tuple[KLEstimate, Callable[[A
     method = kl_method(q, p)
     if method is not None:
         value, pull_rule = kl_divergence_vjp(q, p)
-        return KLEstimate(value, namespace(value).zeros_like(value), method, 0), pull_rule
+        return Estimate(value, namespace(value).zeros_like(value), method, 0), pull_rule
     z, pull_draws = q.rsample_vjp(noise)
     log_q, pull_q = q.log_prob_vjp(z)
     log_p, pull_p = p.log_prob_vjp(z)
@@ -124,7 +124,7 @@ def kl_estimate_vjp(q: Any, p: Any, noise: Any) -> tuple[KLEstimate, Callable[[A
         moved = pull_draws(add(dz, dz_p), advantage=None if each is None else leave_one_out(excess) * each)
         return add(tuple(dq), tuple(moved)), tuple(dp)
 
-    return KLEstimate(value, error, MONTE_CARLO, draws), pull
+    return Estimate(value, error, MONTE_CARLO, draws), pull
 
 
 def kl_method(q: Any, p: Any) -> str | None:
