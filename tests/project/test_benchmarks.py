@@ -50,3 +50,15 @@ def test_what_a_gpu_is_measured_by_runs_on_numpy(benchmark) -> None:
     for _, _, _, work, make in found:
         make(np.asarray)()
         assert work in (50, 400, 1)
+
+
+@pytest.mark.parametrize(("m", "kappa"), [(3, 5.0), (12, 10.0)])
+def test_the_batched_peer_draws_the_law(benchmark, m: int, kappa: float) -> None:
+    torch = pytest.importorskip("torch")
+    vmf = benchmark("von_mises_fisher")
+    torch.manual_seed(0)
+    mu = torch.nn.functional.normalize(torch.randn(4000, m), dim=-1)
+    for proposals in (1, 20):
+        along = (vmf.svae_sample(mu, torch.full((4000, 1), kappa), proposals) * mu).sum(-1).double()
+        miss = along.mean().item() - vmf.VonMisesFisher(np.eye(m)[0], kappa).mean()[0]
+        assert abs(miss) < 4.5 * along.std().item() / 4000**0.5
