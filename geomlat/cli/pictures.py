@@ -12,6 +12,7 @@ from geomlat.cli.runs import NAMES, Run
 from geomlat.data import Dataset
 from geomlat.manifolds import Euclidean
 from geomlat.models import VampPrior
+from geomlat.models.angles import Angles
 from geomlat.random import stream
 from geomlat.train import read_history
 
@@ -86,6 +87,9 @@ def _of_model(run: Run, member: str, model: Any, dataset: Dataset) -> Iterator[t
             yield "globe", plot.latent_globe(z, labels, title=f"{title}: test rows on the sphere")
     elif any(plot.chart(f) for f in getattr(getattr(model, "manifold", None), "factors", ())):
         yield "latent", plot.latent_product(model.transform(x), model.manifold, labels, title=where)
+    if isinstance(model.likelihood, Angles):
+        rebuilt = {NAMES[member]: model.inverse_transform(model.transform(x))}
+        yield "angles", plot.angles(rebuilt, x, title=f"{title}: rebuilt")
     if dataset.image_shape is None:
         return
     shape, ink = dataset.image_shape, dataset.ink

@@ -14,17 +14,20 @@ import numpy as np
 from geomlat.cli.runs import NAMES, Run
 from geomlat.data import Dataset
 from geomlat.evaluate import (
+    angular_scores,
     bits_per_dimension,
     bound,
     factor_active_units,
     factorised_baseline,
+    independent_angles,
     knn_accuracy,
     log_likelihood,
     mean_and_error,
     tails,
 )
 from geomlat.evaluate.tails import LEVELS
-from geomlat.models import Binomial, DiscretisedLogistic
+from geomlat.models import Binomial, CosineLoss, DiscretisedLogistic, VonMisesSoftplusKappa
+from geomlat.models.angles import Angles
 from geomlat.random import stream
 from geomlat.train import CheckpointError
 from geomlat.train.checkpoint import write_atomic
@@ -32,11 +35,11 @@ from geomlat.train.checkpoint import write_atomic
 METRICS = "metrics.json"
 ROWS = "log_likelihood.npy"
 _ROWS = 1000
-_BITS = "bits/dim"
+_BITS, _DEGREES = "bits/dim", "error, degrees"
 _FLAT = "blog's formula"
-_HEADERS = ["model", "latent", "ELBO", "reconstruction", "KL", _FLAT, "log p(x)", _BITS, "kNN"]
+_HEADERS = ["model", "latent", "ELBO", "reconstruction", "KL", _FLAT, "log p(x)", _BITS, "kNN", _DEGREES]
 # The columns that are shown if some model has them.
-_OPTIONAL = {_FLAT: "euclidean_kl", _BITS: "bits_per_dimension"}
+_OPTIONAL = {_FLAT: "euclidean_kl", _BITS: "bits_per_dimension", _DEGREES: "degrees"}
 _NUMBERS = {
     "ELBO": ("elbo", 2),
     "reconstruction": ("reconstruction", 2),
@@ -45,6 +48,7 @@ _NUMBERS = {
     "log p(x)": ("log_p", 2),
     _BITS: ("bits_per_dimension", 3),
     "kNN": ("knn", 3),
+    _DEGREES: ("degrees", 2),
 }
 _FACTORS = ["factor", "KL", "active coordinates"]
 _SPREAD = ["log p(x) of rows", "latent", "s.d.", "skewness", "1 %", "5 %", "median", "below mean - 2 s.d."]
@@ -53,7 +57,7 @@ _SPACES = {"e": "R", "s": "S", "h": "H", "p": "B", "u": "M", "t": "T"}
 
 
 def measure(run: Run, trained: dict[str, Any], dataset: Dataset, *, samples: int) -> dict[str, Any]:
-    """The scores of every model and of the factorised pixels on the test split, in nats per row.
+    """The scores of every model and of independent pixels or angles on the test split, in nats per row.
 
     All is plain data but ``"each"``, which has the log-likelihoods of the rows by model.
     """
@@ -63,7 +67,7 @@ def measure(run: Run, trained: dict[str, Any], dataset: Dataset, *, samples: int
     scores: dict[str, Any] = {}
     for member, model in trained.items():
         scores[member] = _score(model, x, dataset, rng)
-        if hasattr(model, "log_weights"):
+        if hasattr(model, "log_weights") and not isinstance(model.likelihood, CosineLoss):
             found = log_likelihood(model, model.theta, x, samples=samples, rng=rng)
             scores[member] |= _likelihoods(found.log_p, model.likelihood, dataset)
             scores[member] |= {"effective_samples": found.effective_samples_mean}
@@ -73,6 +77,9 @@ def measure(run: Run, trained: dict[str, Any], dataset: Dataset, *, samples: int
         train = dataset.prepare(dataset.train, rng=rng.child("train"))
         each["pixels"] = factorised_baseline(train, x, density)
         scores["pixels"] = _likelihoods(each["pixels"], density, dataset)
+    elif isinstance(density, VonMisesSoftplusKappa):
+        each["angles"] = independent_angles(dataset.train, x)
+        scores["angles"] = _likelihoods(each["angles"], density, dataset)
     return {"data": dataset.name, "rows": len(x), "samples": samples, "scores": scores, "each": each}
 
 
@@ -170,6 +177,9 @@ def _score(model: Any, x: np.ndarray, dataset: Dataset, rng: Any) -> dict[str, f
         score |= {"elbo": score["reconstruction"] - totals["kl"], "kl": totals["kl"]}
         score |= {name: totals[name] for name in ("euclidean_kl",) if name in totals}
         score |= _factors(model, x, totals)
+    if isinstance(model.likelihood, Angles):
+        angles = angular_scores(model.inverse_transform(model.transform(x)), x)
+        score |= {"degrees": angles.mean_error, "degrees_error": angles.standard_error}
     if dataset.train_labels is not None:
         score["knn"] = _knn(model, x, dataset, rng)
     return score
@@ -191,8 +201,8 @@ def _knn(model: Any, x: np.ndarray, dataset: Dataset, rng: Any) -> float:
 
 
 def _label(run: Run, member: str) -> tuple[str, str]:
-    if member == "pixels":
-        return "independent pixels", "none"
+    if member not in run.members:
+        return f"independent {member}", "none"
     latent = run.members[member]
     name = NAMES[member] + (f", {run.prior}" if run.prior != "standard" else "")
     if member == run.model:

@@ -16,6 +16,8 @@ import pytest
 import geomlat
 from geomlat.cli import commands, main
 from geomlat.data import SETS, Dataset
+from geomlat.evaluate import independent_angles
+from geomlat.manifolds.angles import pairs_from_angles
 from geomlat.train import load_checkpoint
 
 ENV = {**os.environ, "PYTHONPATH": str(Path(geomlat.__file__).parents[1])}
@@ -279,6 +281,31 @@ def test_grey_levels_have_bits_and_a_histogram(
     assert "bits_per_dimension" not in scores["vae"]
     assert "bits/dim" not in capsys.readouterr().out
     assert "unknown likelihood 'poisson'" in complaint(capsys, "train", "vae", "--likelihood", "poisson", *options)
+
+
+def test_angles_have_errors_in_degrees_and_a_picture(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gen = np.random.default_rng(0)
+    x = pairs_from_angles(gen.vonmises(1.0, 5.0, (60, 3)), np.arange(3) < gen.integers(1, 4, 60)[:, None])
+    parts = np.split(x.astype(np.float32), [40, 50])
+    d = Dataset("torsions", *parts, None, None, None, "von-mises", "")
+    monkeypatch.setattr(commands, "load", lambda name: d)
+    options = ["--data", "qm9-dihedrals", "--hidden", "8", "--epochs", "2", "--warmup", "0", "--samples", "2"]
+    assert main(["train", "vae", *options, "--out", "run"]) == 0
+    table = capsys.readouterr().out
+    scores = json.loads(Path("run/metrics.json").read_text())["scores"]
+    assert scores["angles"]["log_p"] == pytest.approx(independent_angles(d.train, d.test).mean())
+    assert "independent angles" in table
+    assert "error, degrees" in table
+    assert f"{scores['vae']['degrees']:.2f}" in table
+    assert 0 < scores["vae"]["degrees"] < 180
+    assert Path("run/vae/angles.png").is_file()
+    assert main(["train", "vae", *options, "--likelihood", "cosine", "--out", "loss"]) == 0
+    scores = json.loads(Path("loss/metrics.json").read_text())["scores"]
+    assert set(scores) == {"vae"}
+    assert "log_p" not in scores["vae"]
+    assert "degrees" in scores["vae"]
 
 
 @pytest.mark.parametrize("rate", ["1e5", "1e30"])
