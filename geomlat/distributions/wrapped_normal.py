@@ -12,7 +12,7 @@ from array_api_compat import device
 
 from geomlat.backends import Array, floating, is_host, namespace, native
 from geomlat.distributions._vectors import wide
-from geomlat.distributions._windings import windings_vjp
+from geomlat.distributions._windings import may_close, windings_vjp
 from geomlat.distributions._wrapped_entropy import entropy_vjp
 from geomlat.distributions.normal import HALF_LOG_TAU
 from geomlat.grad import add, sum_to
@@ -116,6 +116,34 @@ class WrappedNormal:
             return *nested(add(tuple(fields), tuple(more))), add(dloc, dframe), dscale
 
         return z, pull
+
+    @property
+    def injective(self) -> bool:
+        """Whether every point has one tangent: no geodesic closes."""
+        return not any(may_close(form) for form in self.manifold.space_forms_vjp()[0])
+
+    def log_prob_at_draw_vjp(self, noise: Array) -> tuple[Array, Callable[[Array | None], tuple[Any, ...]]]:
+        """The log-density at the draw of some noise, and its whole derivative, also through the draw.
+
+        ``-|noise|^2 / 2 - log det L - n log(2 pi) / 2 - log |det d exp(loc, u)|``: no logarithm of the point is taken,
+        whose rounding counts in units of the scale, so that it keeps its digits where the law is narrow. ``pull(dl)``
+        gives ``(*dmanifold, dloc, dscale)``. It holds where the law is `injective`.
+        """
+        xp = namespace(self.loc, noise)
+        u, pull_frame = self.manifold.from_coordinates_vjp(self.loc, self._stretched(noise))
+        volume, pull_volume = self.manifold.logdet_exp_vjp(self.loc, u)
+        flat = -xp.sum(0.5 * noise * noise + xp.log(self.spread) + HALF_LOG_TAU, axis=-1)
+
+        def pull(dl: Array | None) -> tuple[Any, ...]:
+            dloc, du, *fields = pull_volume(None if dl is None else -dl)
+            dframe, dc, *more = pull_frame(du)
+            dscale = None if dc is None else self._stretched_pull(dc, noise)
+            if dl is not None:
+                dspread = xp.broadcast_to(-dl[..., None], noise.shape) / self.spread
+                dscale = add(dscale, self.spread_cotangent(dspread))
+            return *nested(add(tuple(fields), tuple(more))), add(dloc, dframe), dscale
+
+        return flat - volume, pull
 
     def log_prob(self, x: Array) -> Array:
         """The log-density at points ``x`` ``(..., *ambient)``, taken to be on the manifold."""

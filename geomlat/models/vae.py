@@ -108,10 +108,11 @@ class VAE(Estimator):
         p = self.view(theta)
         q, pull_posterior = self.posterior.vjp(p, x)
         r, pull_prior = self.prior.vjp(p)
-        z, pull_sample = q.rsample_vjp(self._noise(q, noise))
+        noise = self._noise(q, noise)
+        z, pull_sample = q.rsample_vjp(noise)
         out, pull_decoder = self.decoder.vjp(p, z)
         nll, pull_nll = self.likelihood.nll_vjp(out, x)
-        rate, pull_rate = rate_vjp(q, r, z, rule=self.rule)
+        rate, pull_rate = rate_vjp(q, r, z, rule=self.rule, noise=noise)
         if self.iwae:
             loss, dnll, drate, advantage = importance_bound(nll, rate, beta)
         else:
@@ -150,9 +151,10 @@ class VAE(Estimator):
         p = self.view(theta)
         q, _ = self.posterior.vjp(p, x)
         r, _ = self.prior.vjp(p)
-        z = q.rsample(self._noise(q, noise))
+        noise = self._noise(q, noise)
+        z = q.rsample(noise)
         nll, _ = self.likelihood.nll_vjp(self.decoder.vjp(p, z)[0], x)
-        rate, _ = rate_vjp(q, r, z, rule=AT_DRAWS if self.iwae else CLOSED)
+        rate, _ = rate_vjp(q, r, z, rule=AT_DRAWS if self.iwae else CLOSED, noise=noise)
         xp = namespace(nll)
         reconstruction, kl = xp.mean(nll), xp.mean(xp.sum(rate, axis=-1))
         loss = importance_bound(nll, rate, 1.0)[0] if self.iwae else reconstruction + kl

@@ -240,3 +240,28 @@ def test_a_mixture_of_flows_draws_digits(example, monkeypatch, capsys):
     said = capsys.readouterr().out
     assert said.count("by component") == 5
     assert "'nmi'" in said
+
+
+def test_the_printed_formula_stands_beside_the_divergence(example, tmp_path, capsys):
+    module = example("constant_curvature_mnist")
+    found = module.main(2, name="digits", hidden=(32,), epochs=12, samples=20)
+    assert (tmp_path / "runs/curvature/spaces.png").stat().st_size > 20000
+    said = capsys.readouterr().out
+    assert "H-VAE by the formula, H^2" in said
+    assert said.count("\n") == 6
+    for name in ("N-VAE", "S-VAE"):
+        assert found[name]["printed"] == found[name]["bound"] < found[name]["log_p"]
+    for name in ("H-VAE", "H-VAE by the formula"):
+        assert found[name]["printed"] > found[name]["bound"]
+    gaps = [found[name]["printed"] - found[name]["bound"] for name in ("H-VAE", "H-VAE by the formula")]
+    assert gaps[1] > gaps[0]
+
+
+def test_a_product_of_curvatures_is_taken_apart(example, tmp_path, capsys):
+    module = example("mixed_curvature")
+    found = module.main(hidden=(16,), epochs=10, samples=3, rows=60)
+    assert set(found) == {"mixed", "Gaussian"}
+    assert {p.name for p in (tmp_path / "runs/mixed").iterdir()} == {"latent.png", "interpolations.png"}
+    said = capsys.readouterr().out
+    assert said.count("active coordinates") == 4
+    assert "Stereographic(n=2, curvature=-1.0)" not in said
