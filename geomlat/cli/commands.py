@@ -33,6 +33,8 @@ def train_one(args: Namespace) -> None:
     folder, run = runs.resolve(args)
     dataset = images(run.data)
     members = {m: run.build(m, dataset) for m in run.members}
+    for model in members.values():
+        model.check(dataset.prepare(dataset.train[:2], rng=run.seed))
     print(describe(dataset), flush=True)
     runs.write(folder, run)
     try:

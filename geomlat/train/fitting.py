@@ -59,7 +59,7 @@ def fit(
         ``loss_vjp(theta, x, noise, beta=) -> (loss, pull)`` with ``pull(g)`` adding to views,
         ``report(theta, x, noise) -> dict`` of means over rows with a ``"loss"``, and ``config() -> dict``. The
         ``noise`` they get is the stream of the step, to draw from. If it has ``begin(theta, x, rng=, prepare=)``, that
-        sets what starts from the data in a fresh vector.
+        sets what starts from the data in a fresh vector; if it has ``check(x)``, that refuses rows it does not know.
     x
         Shape ``(rows, ...)``; it stays where it is (host or device) and in its dtype, batches are cast.
     beta, warmup_epochs
@@ -156,6 +156,8 @@ def _checked(x: Array, validation: Array | None, settings: Settings) -> tuple[Ar
 def _probe(model: Any, t: Training, x: Array, validation: Array | None, settings: Settings, rng: Stream) -> None:
     """Run the model forward on two rows, so that a model that does not fit the data says so before files exist."""
     rows = prepared(x[:2], settings, rng, "probe", 0)
+    if hasattr(model, "check"):
+        model.check(rows)
     report = model.report(t.theta, rows, rng.child("probe", 1))
     if validation is not None and "loss" not in report:
         msg = f"model.report must give a 'loss' for validation, got {sorted(report)}"

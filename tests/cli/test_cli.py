@@ -280,6 +280,10 @@ def test_grey_levels_have_bits_and_a_histogram(
     assert set(scores) == {"vae", "pixels"}
     assert "bits_per_dimension" not in scores["vae"]
     assert "bits/dim" not in capsys.readouterr().out
+    assert "discretised logistic likelihood takes" in complaint(
+        capsys, "train", "vae", "--likelihood", "logistic:1", *options
+    )
+    assert not Path("runs").exists()
     assert "unknown likelihood 'poisson'" in complaint(capsys, "train", "vae", "--likelihood", "poisson", *options)
 
 

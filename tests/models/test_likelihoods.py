@@ -3,7 +3,15 @@ import pytest
 import scipy.stats
 
 from geomlat.grad import gradcheck
-from geomlat.models import Bernoulli, Binomial, DiscretisedLogistic, Gaussian, GaussianLogVariance, GaussianSoftplusSD
+from geomlat.models import (
+    Bernoulli,
+    Binomial,
+    DiscretisedLogistic,
+    Gaussian,
+    GaussianLogVariance,
+    GaussianSoftplusSD,
+    vae,
+)
 from geomlat.models.likelihoods import likelihood
 
 RNG = np.random.default_rng(0)
@@ -232,6 +240,14 @@ def test_logistic_takes_levels_alone():
     for bad in ({"levels": 1}, {"top": 0.0}, {"top": np.inf}):
         with pytest.raises(ValueError, match="levels >= 2 and top > 0"):
             DiscretisedLogistic(**bad)
+
+
+def test_prepared_rows_outside_the_support_are_refused_before_training():
+    x = np.arange(24).reshape(4, 6).astype(np.uint8)
+    with pytest.raises(ValueError, match="takes the 256 levels"):
+        vae(6, hidden=(3,), latent="e1", likelihood="logistic").fit(
+            x, epochs=1, prepare=lambda b, rng: b / np.float32(255)
+        )
 
 
 def test_logistic_shared_scale_is_that_of_every_pixel():
