@@ -50,18 +50,22 @@ def cases() -> dict[str, tuple[Any, Any, list[tuple[float, Any]]]]:
     sphere, flat = references.Curved(2, 1), references.Flat(3)
     torus = references.Flat(2, 2 * mp.pi)
     far = [(r, d) for r in RADII for d in AWAY]
+    near = [(1.0, d) for d in NEAR]
+    factors = (sphere, 3, 2, 0.5), (references.Curved(2, -1), 3, 2, 1.0), (references.Flat(2), 2, 2, 2.0)
+    product = ours.Product(ours.Sphere(2), ours.Hyperboloid(2), ours.Euclidean(2), scales=(0.5, 1.0, 2.0))
     found = {
-        "euclidean": ("Euclidean", (3,), flat, [(1.0, d) for d in NEAR]),
+        "euclidean": ("Euclidean", (3,), flat, near),
         "sphere": ("Sphere", (2,), sphere, _upto(sphere.cut)),
         "torus": ("Torus", (2,), torus, _upto(torus.cut)),
         "hyperboloid": ("Hyperboloid", (2,), references.Curved(2, -1), far),
         "ball": ("PoincareBall", (2,), references.Projected(2, -1.0), far),
-        "stereographic -1e-6": ("Stereographic", (2, -1e-6), references.Projected(2, -1e-6), [(1.0, d) for d in NEAR]),
-        "stereographic +1e-6": ("Stereographic", (2, 1e-6), references.Projected(2, 1e-6), [(1.0, d) for d in NEAR]),
+        "stereographic -1e-6": ("Stereographic", (2, -1e-6), references.Projected(2, -1e-6), near),
+        "stereographic +1e-6": ("Stereographic", (2, 1e-6), references.Projected(2, 1e-6), near),
         "stereographic +1": ("Stereographic", (2, 1.0), references.Projected(2, 1.0), _upto(mp.pi)),
         "rotations": ("SpecialOrthogonal", (3,), references.Rotations(), _upto(mp.pi)),
     }
-    return {k: (getattr(ours, c)(*a), r, s) for k, (c, a, r, s) in found.items() if hasattr(ours, c)}
+    made = {k: (getattr(ours, c)(*a), r, s) for k, (c, a, r, s) in found.items()}
+    return made | {"product": (product, references.Factors(*factors), near)}
 
 
 def _upto(cut: Any) -> list[tuple[float, Any]]:

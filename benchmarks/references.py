@@ -7,6 +7,7 @@ the hyperboloid at its space part, a rotation by its polar factor), a tangent to
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from mpmath import matrix, mp, mpf
@@ -219,3 +220,43 @@ class Flat:
 
     def logdet_exp(self, x: Vector, u: Vector) -> Any:
         return mpf(0)
+
+
+class Factors:
+    """A product of the spaces above, their arrays side by side, with lengths of each multiplied by its scale."""
+
+    cut = None
+
+    def __init__(self, *parts: tuple[Any, int, int, Any]) -> None:
+        # Of each: the space, the length of its arrays, its dimension, its scale.
+        self.parts = parts
+
+    def split(self, x: Vector, which: int = 1) -> list[Any]:
+        ends = [sum(p[which] for p in self.parts[:i]) for i in range(len(self.parts) + 1)]
+        return [list(x[a:b]) for a, b in pairwise(ends)]
+
+    def each(self, name: str, *args: Vector) -> list[Any]:
+        split = zip(*(self.split(a) for a in args), strict=True)
+        return [getattr(p[0], name)(*one) for p, one in zip(self.parts, split, strict=True)]
+
+    def origin(self) -> list[Any]:
+        return [a for p in self.parts for a in p[0].origin()]
+
+    def frame(self, c: Vector) -> list[Any]:
+        split = zip(self.parts, self.split(c, 2), strict=True)
+        return [a for p, one in split for a in p[0].frame([t / p[3] for t in one])]
+
+    def exp(self, x: Vector, u: Vector) -> list[Any]:
+        return [a for part in self.each("exp", x, u) for a in part]
+
+    def log(self, x: Vector, y: Vector) -> list[Any]:
+        return [a for part in self.each("log", x, y) for a in part]
+
+    def transport(self, x: Vector, y: Vector, u: Vector) -> list[Any]:
+        return [a for part in self.each("transport", x, y, u) for a in part]
+
+    def dist(self, x: Vector, y: Vector) -> Any:
+        return mp.norm([p[3] * d for p, d in zip(self.parts, self.each("dist", x, y), strict=True)])
+
+    def logdet_exp(self, x: Vector, u: Vector) -> Any:
+        return mp.fsum(self.each("logdet_exp", x, u))

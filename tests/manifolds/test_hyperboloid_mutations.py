@@ -32,7 +32,6 @@ HYPERBOLOID = [
     ("da = da + lift * g + dlift", "da = da + lift * g - dlift"),
     ("-dlift * p.height", "dlift * p.height"),
     ("return xp.concat([-g[..., :1]", "return xp.concat([g[..., :1]"),
-    ("return self.project(x + u)", "return self.project(x + 2 * u)"),
     ("(self.n - 1) * log_sinhc", "self.n * log_sinhc"),
     ("(self.n - 1) * log_sinhc", "(1 - self.n) * log_sinhc"),
     ("(self.n - 1) / self.radius * dlog", "(self.n - 1) * dlog"),

@@ -15,6 +15,7 @@ from geomlat.manifolds import (
     Euclidean,
     Sphere,
     Torus,
+    base,
     embedded,
     euclidean,
     flat,
@@ -48,7 +49,6 @@ SPHERE = [
     ("across = direction(xp, dy - dot", "across = direction(xp, dy + dot"),
     ("return u - dot(xp, x, u)[..., None] * x", "return u"),
     ("-xg * u - xu * dv", "-xg * u + xu * dv"),
-    ("return self.project(x + u)", "return self.project(x + 2 * u)"),
     ("max(self.n - 1, 0) * log_sinc", "self.n * log_sinc"),
     ("max(self.n - 1, 0) * log_sinc", "max(self.n - 1, 0) * -log_sinc"),
     ("max(self.n - 1, 0) * dlog_sinc", "self.n * dlog_sinc"),
@@ -74,6 +74,15 @@ TORUS = [
     ("length(xp, _reduced(xp, y, -x))", "length(xp, y - x)"),
     ("math.pi * turned * (1 - turned)", "math.pi * turned"),
     ("xp.sum(w * self.log(start, points), axis=-2)", "xp.sum(self.log(start, points), axis=-2)"),
+]
+BASE = [
+    ("return self.project(x + u)", "return self.project(x + 2 * u)"),
+    ("self.project_vjp(x + u)", "self.project_vjp(x - u)"),
+    ("sum_to(d, x.shape), sum_to(d, u.shape), *fields)", "sum_to(d, x.shape), sum_to(-d, u.shape), *fields)"),
+    ("return self.exp(x, self._per_point(t) * u)", "return self.exp(x, self._per_point(t * t) * u)"),
+    ("dt = xp.sum(dtu * u", "dt = -xp.sum(dtu * u"),
+    ("sum_to(self._per_point(t) * dtu, u.shape)", "sum_to(dtu, u.shape)"),
+    ("sum_to(dw / total, given", "sum_to(dw, given"),
 ]
 EMBEDDED = [
     ("dot(xp, u, v)", "2 * dot(xp, u, v)"),
@@ -193,6 +202,13 @@ MUTANTS += [(special_orthogonal, "SpecialOrthogonal", o, n) for o, n in ORTHOGON
 @pytest.mark.parametrize(("module", "name", "old", "new"), MUTANTS)
 def test_a_wrong_formula_is_seen(module, name, old, new):
     assert breaks_a_law(getattr(mutant(module, old, new), name)(3))
+
+
+@pytest.mark.parametrize(("old", "new"), BASE)
+def test_a_wrong_rule_of_all_manifolds_is_seen(old, new):
+    broken = mutant(base, old, new).Manifold
+    names = ("retract", "retract_vjp", "geodesic", "geodesic_vjp", "mean_vjp")
+    assert breaks_a_law(type("Broken", (sphere.Sphere,), {name: getattr(broken, name) for name in names})(3))
 
 
 @pytest.mark.parametrize(("old", "new"), EMBEDDED)
