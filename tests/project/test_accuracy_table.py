@@ -14,7 +14,7 @@ from mpmath import mpf
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 EPS = 2.0**-52
 NAMES = ["euclidean", "sphere", "torus", "hyperboloid", "ball", "rotations"]
-NAMES += ["stereographic -1e-6", "stereographic +1e-6", "stereographic +1"]
+NAMES += ["stereographic -1e-6", "stereographic +1e-6", "stereographic +1", "product"]
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_the_page_is_written_from_the_results(accuracy):
     assert page == accuracy.HEAD.format(samples=accuracy.SAMPLES) + "\n".join(accuracy.tables(kept()))
 
 
-@pytest.mark.parametrize("name", ["sphere", "hyperboloid", "torus", "rotations"])
+@pytest.mark.parametrize("name", ["sphere", "hyperboloid", "torus", "rotations", "product"])
 def test_a_fresh_sample_keeps_them_too(accuracy, name, monkeypatch):
     m, space, settings = accuracy.cases()[name]
     monkeypatch.setattr(accuracy, "cases", lambda: {name: (m, space, settings[::4])})
