@@ -22,6 +22,20 @@ def sphere_grid(polar=60, turn=120):
     return points, np.repeat(weights * 2.0 * np.pi / turn, turn)
 
 
+def grids(dim):
+    """Nodes and weights on S^1, S^2 or S^3, whose point at an angle t from the pole has a sphere of radius sin t."""
+    if dim == 1:
+        t = 2.0 * np.pi * np.arange(200) / 200
+        return np.stack((np.cos(t), np.sin(t)), axis=-1), np.full(200, 2.0 * np.pi / 200)
+    if dim == 2:
+        return sphere_grid(40, 80)
+    inner, area = sphere_grid(16, 32)
+    c, weights = np.polynomial.legendre.leggauss(24)
+    t = 0.5 * np.pi * (c + 1.0)
+    x = np.concatenate((np.broadcast_to(np.cos(t)[:, None, None], (24, 512, 1)), np.sin(t)[:, None, None] * inner), -1)
+    return x.reshape(-1, 4), np.outer(0.5 * np.pi * weights * np.sin(t) ** 2, area).reshape(-1)
+
+
 def points(n=9, seed=0, dim=2):
     return Sphere(dim).random_point((n,), rng=seed)
 
@@ -32,7 +46,7 @@ def fitted(model, scale=0.3, seed=0):
 
 @pytest.mark.parametrize("location", ["free", "softplus"])
 @pytest.mark.parametrize("draws", [1, 5])
-@pytest.mark.parametrize("dim", [2, 3])
+@pytest.mark.parametrize("dim", [1, 2, 3])
 def test_dequantised_objectives_are_gradchecked(location, draws, dim):
     model, y = DequantizedDensity(manifold=Sphere(dim), location=location, draws=draws, **SMALL), points(dim=dim)
     theta = fitted(model).theta
@@ -85,9 +99,11 @@ def test_the_cylindrical_density_integrates_to_one_and_its_samples_follow_it():
 
 
 @pytest.mark.parametrize("location", ["free", "softplus"])
-def test_the_exact_dequantised_density_integrates_to_one(location):
-    model = fitted(DequantizedDensity(manifold=Sphere(2), location=location, **SMALL), 0.2)
-    grid, weights = sphere_grid()
+@pytest.mark.parametrize("dim", [1, 2, 3])
+def test_the_exact_dequantised_density_integrates_to_one(location, dim):
+    model = fitted(DequantizedDensity(manifold=Sphere(dim), location=location, **SMALL), 0.2)
+    grid, weights = grids(dim)
+    assert weights.sum() == pytest.approx({1: 2.0, 2: 4.0, 3: 2.0 * np.pi}[dim] * np.pi, rel=1e-3)
     assert weights @ np.exp(model.log_prob(grid)) == pytest.approx(1.0, abs=1e-3)
 
 
