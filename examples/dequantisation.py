@@ -38,7 +38,8 @@ def train(location, rows, epochs, **network):
     """A model of the modes with either dequantiser, and its snapshots."""
     x = spherical_modes().sample((rows,), rng=0).astype(np.float32)
     model, watch = DequantizedDensity(manifold=Sphere(2), location=location, **network), Snapshots()
-    schedule = cosine(3e-3, epochs * math.ceil(rows / 512))
+    steps = epochs * math.ceil(rows / 512)
+    schedule = cosine(3e-3, steps, warmup=min(100, steps - 1))
     model.fit(x, epochs=epochs, batch_size=512, rng=0, optimizer=Adam(schedule), average=0.999, callbacks=[watch])
     return model, watch.kept
 

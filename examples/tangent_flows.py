@@ -32,7 +32,8 @@ CASES = {
 def train(case, x, epochs, **network):
     """The flow of a case."""
     model = TangentFlow(manifold=Sphere(2), **CASES[case], **network)
-    schedule = cosine(3e-3, epochs * math.ceil(len(x) / 256))
+    steps = epochs * math.ceil(len(x) / 256)
+    schedule = cosine(3e-3, steps, warmup=min(100, steps - 1))
     return model.fit(x, epochs=epochs, batch_size=256, rng=0, optimizer=Adam(schedule), average=0.999)
 
 

@@ -32,7 +32,7 @@ BASES = {
 }
 """Between the modes; opposite the second mode; that and the second mode itself."""
 
-FULL = {"rows": 200_000, "learning_rate": 3e-3, "blocks": 6, "hidden": [32, 32], "rings": 96}
+FULL = {"rows": 200_000, "learning_rate": 3e-3, "warmup": 100, "blocks": 6, "hidden": [32, 32], "rings": 96}
 SMOKE = {"rows": 200, "epochs": 1, "blocks": 2, "hidden": [4], "rings": 16}
 DEQUANTISED = {"epochs": 50, "batch_size": 512}
 TANGENT = {"epochs": 10, "batch_size": 256}
@@ -71,7 +71,7 @@ def _fit(task: Task, model: Any) -> None:
         task.place(x),
         epochs=s["epochs"],
         batch_size=s["batch_size"],
-        optimizer=Adam(cosine(s["learning_rate"], steps)),
+        optimizer=Adam(cosine(s["learning_rate"], steps, warmup=min(s["warmup"], steps - 1))),
         average=0.999,
     )
 

@@ -83,6 +83,18 @@ def test_the_bound_is_below_the_density_and_meets_it_at_the_best_dequantiser():
     assert -model.loss_vjp(model.theta, one, None)[0] == pytest.approx(float(model.log_prob(one)[0]), abs=1e-12)
 
 
+def test_the_dequantiser_sees_cosines_and_sines():
+    model = wide()
+    weight = model.view(model.theta)["network.layers.0.weight"]
+    assert weight.shape == (4, 5)
+    for y, unseen in ((np.zeros((1, 2)), slice(2, 4)), (np.full((1, 2), 0.5 * np.pi), slice(0, 2))):
+        before = model.loss_vjp(model.theta, y, None)[0]
+        weight[unseen] += 1.0
+        assert model.loss_vjp(model.theta, y, None)[0] == pytest.approx(before, abs=1e-12)
+        weight[...] += 1.0
+        assert abs(model.loss_vjp(model.theta, y, None)[0] - before) > 1e-3
+
+
 def test_windings_make_the_density_whole():
     grid, cell = torus_grid(150)
     mass = []
