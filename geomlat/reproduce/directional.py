@@ -38,7 +38,7 @@ def run_earth(task: Task) -> Mapping[str, float]:
     mixture = max(mixtures, key=lambda fit: fit.score(d.validation))
     kernel = SphericalKernelDensity().fit(d.train, d.validation)
     return {
-        **_scores(flow, d, mixture.score(d.test)),
+        **_scores(flow, d, mixture.score_samples(d.test)),
         "kernel": kernel.score(d.test),
         "components": float(mixture.n_components),
     }
@@ -53,7 +53,7 @@ def run_torsions(task: Task) -> Mapping[str, float]:
     _fit(task, flow, d)
     mixtures = [von_mises_mixture(d.train[:: s["every"]], k, task) for k in s["components"]]
     mixture = max(mixtures, key=lambda fit: float(fit.log_prob(d.validation).mean()))
-    return {**_scores(flow, d, float(mixture.log_prob(d.test).mean())), "components": float(len(mixture.logits))}
+    return {**_scores(flow, d, mixture.log_prob(d.test)), "components": float(len(mixture.logits))}
 
 
 def von_mises_mixture(x: np.ndarray, components: int, task: Task) -> Mixture:
@@ -84,10 +84,12 @@ def _fit(task: Task, flow: Any, d: Points) -> None:
     )
 
 
-def _scores(flow: Any, d: Points, rival: float) -> dict[str, float]:
-    l = np.asarray(flow.log_prob(d.test), dtype=np.float64)
-    found = {"log_p": float(l.mean()), "log_p_error": float(l.std(ddof=1) / math.sqrt(len(l)))}
-    return {**found, "mixture": rival, "gain": found["log_p"] - rival, "parameters": float(flow.layout.size)}
+def _scores(flow: Any, d: Points, rival: Any) -> dict[str, float]:
+    log_p, other = (np.asarray(a, dtype=np.float64) for a in (flow.log_prob(d.test), rival))
+    found = {"mixture": float(other.mean()), "parameters": float(flow.layout.size)}
+    for name, rows in (("log_p", log_p), ("gain", log_p - other)):
+        found |= {name: float(rows.mean()), f"{name}_error": float(rows.std(ddof=1) / math.sqrt(len(rows)))}
+    return found
 
 
 def _experiment(
