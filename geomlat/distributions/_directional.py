@@ -10,6 +10,8 @@ import numpy as np
 from array_api_compat import device
 
 from geomlat.backends import Array, floating, is_host, namespace
+from geomlat.distributions.spherical_uniform import log_area
+from geomlat.grad import sum_to
 from geomlat.random import draw_shape
 
 
@@ -18,6 +20,9 @@ class Directional:
 
     mu: Array
     _batch: tuple[int, ...]
+    _field: str
+    _to_uniform: tuple[Callable[..., Array], Callable[..., Array]]
+    """KL to the uniform law as a function of m and the number, and its derivative by the number."""
 
     def _accept(self, field: str, bound: str = "finite and >= 0") -> None:
         """Check ``mu`` and the number called ``field``, within ``bound``, and keep them as arrays."""
@@ -39,6 +44,7 @@ class Directional:
             _check_unit(mu)
         object.__setattr__(self, "mu", mu)
         object.__setattr__(self, field, number)
+        object.__setattr__(self, "_field", field)
         object.__setattr__(self, "_batch", batch)
 
     @property
@@ -50,6 +56,23 @@ class Directional:
     def event_shape(self) -> tuple[int, ...]:
         """``(m,)``, m the ambient dimension."""
         return (self.mu.shape[-1],)
+
+    def entropy(self) -> Array:
+        """log area - KL(q || uniform)."""
+        m, number = self.event_shape[0], getattr(self, self._field)
+        xp = namespace(number)
+        value = log_area(m) - self._to_uniform[0](float(m), xp.astype(number, xp.float64, copy=False))
+        return xp.broadcast_to(xp.astype(value, number.dtype, copy=False), self.batch_shape)
+
+    def entropy_vjp(self) -> tuple[Array, Callable[[Array | None], tuple[None, Array | None]]]:
+        """`entropy` and its pullback to ``(None, dnumber)``: it does not depend on mu."""
+        number = getattr(self, self._field)
+
+        def pull(dh: Array | None) -> tuple[None, Array | None]:
+            slope = self._to_uniform[1](float(self.event_shape[0]), number)
+            return None, None if dh is None else sum_to(-dh * slope, number.shape)
+
+        return self.entropy(), pull
 
     def mode(self) -> Array:
         """mu (of a uniform law every point is a mode)."""

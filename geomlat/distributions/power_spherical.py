@@ -12,7 +12,6 @@ from geomlat.distributions import _power_rules
 from geomlat.distributions._directional import Directional, finite_estimate, resultant
 from geomlat.distributions._power_fit import best_direction, concentration, mean_miss
 from geomlat.distributions.spherical_uniform import log_area
-from geomlat.grad import sum_to
 from geomlat.random import stream
 from geomlat.special.power import ps_dkl, ps_dlog_peak, ps_kl, ps_log_peak
 
@@ -55,6 +54,8 @@ class PowerSpherical(Directional):
 
     mu: Array
     kappa: Array
+
+    _to_uniform = ps_kl, ps_dkl
 
     def __post_init__(self) -> None:
         self._accept("kappa")
@@ -123,21 +124,6 @@ class PowerSpherical(Directional):
             return dx, dmu, dkappa
 
         return value, pull
-
-    def entropy(self) -> Array:
-        """log area - KL(q || uniform)."""
-        m, xp = self.event_shape[0], namespace(self.kappa)
-        value = log_area(m) - ps_kl(float(m), self._kappa64)
-        return xp.broadcast_to(xp.astype(value, self.kappa.dtype, copy=False), self.batch_shape)
-
-    def entropy_vjp(self) -> tuple[Array, Callable[[Array | None], tuple[None, Array | None]]]:
-        """`entropy` and its pullback to ``(None, dkappa)``."""
-
-        def pull(dh: Array | None) -> tuple[None, Array | None]:
-            slope = ps_dkl(float(self.event_shape[0]), self.kappa)
-            return None, None if dh is None else sum_to(-dh * slope, self.kappa.shape)
-
-        return self.entropy(), pull
 
     def mean(self) -> Array:
         """The mean kappa / (kappa + m - 1) mu in R^m, shorter than 1."""

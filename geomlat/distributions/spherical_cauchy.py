@@ -51,6 +51,8 @@ class SphericalCauchy(Directional):
     mu: Array
     rho: Array
 
+    _to_uniform = sc_kl, sc_dkl
+
     def __post_init__(self) -> None:
         self._accept("rho", ">= 0 and < 1")
 
@@ -115,21 +117,6 @@ class SphericalCauchy(Directional):
             return xp.astype(sum_to(dx, x.shape), points.dtype, copy=False), *self._narrow(xp, -dx, drho)
 
         return value, pull
-
-    def entropy(self) -> Array:
-        """log area - KL(q || uniform)."""
-        m, xp = self.event_shape[0], namespace(self.rho)
-        value = log_area(m) - sc_kl(float(m), xp.astype(self.rho, xp.float64, copy=False))
-        return xp.broadcast_to(xp.astype(value, self.rho.dtype, copy=False), self.batch_shape)
-
-    def entropy_vjp(self) -> tuple[Array, Callable[[Array | None], tuple[None, Array | None]]]:
-        """`entropy` and its pullback to ``(None, drho)``."""
-
-        def pull(dh: Array | None) -> tuple[None, Array | None]:
-            slope = sc_dkl(float(self.event_shape[0]), self.rho)
-            return None, None if dh is None else sum_to(-dh * slope, self.rho.shape)
-
-        return self.entropy(), pull
 
     def mean(self) -> Array:
         """The mean in R^m, along mu and shorter than 1; rho mu at m = 2."""

@@ -12,7 +12,6 @@ from geomlat.distributions import _vmf_rules, _vmf_sampling
 from geomlat.distributions._directional import Directional, finite_estimate, resultant
 from geomlat.distributions._vmf_fit import inverse_ratio
 from geomlat.distributions.spherical_uniform import log_area
-from geomlat.grad import sum_to
 from geomlat.random import stream
 from geomlat.special.vmf import vmf_dkl, vmf_kl, vmf_one_minus_ratio, vmf_phi_minus_x, vmf_ratio
 
@@ -63,6 +62,8 @@ class VonMisesFisher(Directional):
     mu: Array
     kappa: Array
     estimator: str = "implicit"
+
+    _to_uniform = vmf_kl, vmf_dkl
 
     def __post_init__(self) -> None:
         self._accept("kappa")
@@ -168,21 +169,6 @@ class VonMisesFisher(Directional):
             return dx, dmu, dkappa
 
         return value, pull
-
-    def entropy(self) -> Array:
-        """log area - KL(q || uniform)."""
-        m, xp = self.event_shape[0], namespace(self.kappa)
-        value = log_area(m) - vmf_kl(float(m), self._kappa64)
-        return xp.broadcast_to(xp.astype(value, self.kappa.dtype, copy=False), self.batch_shape)
-
-    def entropy_vjp(self) -> tuple[Array, Callable[[Array | None], tuple[None, Array | None]]]:
-        """`entropy` and its pullback to ``(None, dkappa)``."""
-
-        def pull(dh: Array | None) -> tuple[None, Array | None]:
-            slope = vmf_dkl(float(self.event_shape[0]), self.kappa)
-            return None, None if dh is None else sum_to(-dh * slope, self.kappa.shape)
-
-        return self.entropy(), pull
 
     def mean(self) -> Array:
         """The mean A mu in R^m, shorter than 1."""

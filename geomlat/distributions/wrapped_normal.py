@@ -48,8 +48,8 @@ class WrappedNormal:
     Raises
     ------
     ValueError
-        For a manifold of dimension 0, shapes that do not fit, and (host arrays only) a scale, or a diagonal of L, that
-        is not positive and finite.
+        For a manifold of dimension 0, shapes that do not fit, and (host arrays only) a loc that is not finite, or a
+        scale, or a diagonal of L, that is not positive and finite.
     """
 
     manifold: Manifold
@@ -296,6 +296,9 @@ class WrappedNormal:
         except ValueError:
             msg = f"the batches of loc {tuple(self.loc.shape)} and scale {tuple(scale.shape)} do not broadcast"
             raise ValueError(msg) from None
+        if is_host(self.loc) and not np.isfinite(self.loc).all():
+            msg = "WrappedNormal needs a finite loc (taken to be on the manifold: see its project and contains)"
+            raise ValueError(msg)
         if is_host(scale) and scale.size and not (self.spread.min() > 0.0 and np.isfinite(scale).all()):
             msg = "WrappedNormal needs a positive finite scale (a Cholesky factor goes with full=True)"
             raise ValueError(msg)

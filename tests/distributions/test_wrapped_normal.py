@@ -384,6 +384,9 @@ def test_bad_input():
     for bad in (0.0, -1.0, math.nan, math.inf, np.eye(2)):
         with pytest.raises(ValueError, match="positive finite scale"):
             WrappedNormal(Sphere(2), loc, np.asarray(bad))
+    for bad in (math.nan, math.inf):
+        with pytest.raises(ValueError, match="finite loc"):
+            WrappedNormal(Sphere(2), np.array([0.0, 0.6, bad]), np.ones(2))
     with pytest.raises(ValueError, match=r"scale of shape \(\.\.\., 2\)"):
         WrappedNormal(Sphere(2), loc, np.ones(3))
     with pytest.raises(ValueError, match=r"scale of shape \(\.\.\., 2, 2\)"):
