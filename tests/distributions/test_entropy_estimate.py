@@ -69,6 +69,13 @@ def test_estimators_with_an_advantage():
     dlogits, dlaw = pull(np.ones(()))
     assert dlogits.shape == (2,)
     assert [g.shape for g in dlaw] == [(2, 4), (2,)]
+    # Two equal components are one law, whose entropy has a rule.
+    mu, kappa = np.eye(4)[[0, 0]], np.full(2, 5.0)
+    wanted = VonMisesFisher(mu[0], 5.0).entropy_vjp()[1](np.ones(()))[1]
+    for estimator in ("score", "rejection"):
+        q = Mixture(np.zeros(2), VonMisesFisher(mu, kappa, estimator))
+        dkappa = entropy_estimate_vjp(q, q.draw(20_000, rng=4))[1](np.ones(()))[1][1]
+        assert dkappa.sum() == pytest.approx(float(wanted), rel=0.15)
 
 
 def test_too_few_draws():
