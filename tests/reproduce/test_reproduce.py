@@ -224,6 +224,16 @@ def test_a_failure_stops_only_what_needs_it(tmp_path: Path) -> None:
     assert heard["c", 3]["values"] == {"score": 13.0, "score_error": 0.5}
 
 
+def test_a_run_needs_the_run_of_its_own_seed(tmp_path: Path) -> None:
+    def fail(task: Task) -> dict[str, float]:
+        if task.seed == 1:
+            raise ArithmeticError("diverged")
+        return {"score": 0.0}
+
+    heard = {(n, seed): r for n, seed, r in runner({"a": toy("a", run=fail), "b": toy("b", needs=("a",))}, tmp_path)}
+    assert [isinstance(heard["b", seed], dict) for seed in range(4)] == [True, False, True, True]
+
+
 def test_a_finished_run_is_not_made_again_and_a_stopped_one_continues(tmp_path: Path) -> None:
     calls: list[str] = []
 
@@ -270,9 +280,14 @@ def test_training_continues_in_its_folder(tmp_path: Path) -> None:
         return task, model.theta
 
     task, theta = trained(tmp_path / "a", 2, 4)
+    progress = task.folder / "progress.json"
+    assert json.loads(progress.read_text())["share"] == pytest.approx(0.9)
+    progress.unlink()
+    # A training that has ended makes no epoch, and takes no first vector.
+    model = task.fit(models.vae(5, latent="e1", hidden=(4,)), x, epochs=4, batch_size=10, theta=np.full(3, np.nan))
+    np.testing.assert_array_equal(model.theta, theta)
+    assert not progress.exists()
     np.testing.assert_array_equal(trained(tmp_path / "b", 4)[1], theta)
-    assert json.loads((task.folder / "progress.json").read_text())["share"] == pytest.approx(0.9)
-    assert not np.array_equal(theta, replace(task, seed=4, folder=tmp_path / "b" / "c").rng.words[:1])
 
 
 def test_examples_are_found_in_a_clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

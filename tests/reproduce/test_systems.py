@@ -30,6 +30,8 @@ def test_a_gap_is_paired_over_rows(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="must be the same rows"):
         execute(Job(experiments()["svae-minus-nvae-d5"], "smoke", 0, tmp_path))
     assert e.gates[0].at_least == 2.0
+    mixed = paired.gap(vae.SVAE[2], vae.HVAE[2], name="mixed", quantity="nats")
+    assert [b.runs for b in mixed.budgets.values()] == [1, 1, 10]
     assert experiments()["vamp-minus-vae-static-d40"].gates[0].errors == 3.0
 
 
