@@ -7,7 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy import ndarray
+
 from geomlat.backends import namespace
+from geomlat.flows._affine_rows import moved_rows, pulled_rows
 from geomlat.flows.elementwise import Affine, ElementMap, Shift
 from geomlat.flows.transform import Moved, Pull, Transform, dense
 from geomlat.grad import Params
@@ -101,7 +105,8 @@ class Coupling(Transform):
         features += [] if context is None else [context]
         if not self.kept and context is None:
             features = [xp.ones_like(moving[..., :1])]
-        h, pull_network = self.network.vjp(p, xp.concat(features, axis=-1))
+        seen = features[0] if len(features) == 1 else xp.concat(features, axis=-1)
+        h, pull_network = self.network.vjp(p, seen)
         n = len(self.kept)
 
         def pull(dh: Array, g: Params) -> tuple[Array, Array | None]:
@@ -120,10 +125,14 @@ class Coupling(Transform):
 
 
 def _taken(xp: Any, x: Array, columns: tuple[int, ...]) -> Array:
-    first = columns[0] if columns else 0
-    if columns == tuple(range(first, first + len(columns))):
+    if _contiguous(columns):
+        first = columns[0] if columns else 0
         return x[..., first : first + len(columns)]
     return xp.take(x, xp.asarray(columns), axis=-1)
+
+
+def _contiguous(columns: tuple[int, ...]) -> bool:
+    return not columns or columns == tuple(range(columns[0], columns[0] + len(columns)))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -139,6 +148,27 @@ class AffineCoupling(Coupling):
     def map(self) -> Affine:
         """Scale and shift."""
         return Affine(self.bound)
+
+    def _move(self, p: Params, x: Array, context: Array | None, move: Any) -> tuple[Moved, Pull]:
+        # The network is small, and most of the time of a step would go into taking columns apart.
+        if type(x) is not ndarray or x.dtype != p.vector.dtype or x.dtype.char not in "fd":
+            return super()._move(p, x, context, move)
+        kept, inverse = _taken(np, x, self.kept), move.__name__ == "inverse_vjp"
+        h, pull_network = self._decide(np, p, kept, x, context)
+        if h.shape[:-1] != x.shape[:-1]:
+            x = np.broadcast_to(x, (*h.shape[:-1], self.dim))
+        columns = np.array(self.moved)
+        y, logdet, held = moved_rows(columns, self.bound, inverse, h, x)
+
+        def pull(cotangent: tuple[Array | None, Array | None], g: Params) -> tuple[Array, Array | None]:
+            dy, dlogdet = dense(cotangent[0], x), dense(cotangent[1], logdet)
+            dh, dx = pulled_rows(columns, inverse, held, x, y, dy, dlogdet)
+            dkept, dcontext = pull_network(dh, g)
+            where = slice(self.kept[0], self.kept[-1] + 1) if _contiguous(self.kept) else list(self.kept)
+            dx[..., where] += dkept
+            return dx, dcontext
+
+        return (y, logdet), pull
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

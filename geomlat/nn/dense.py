@@ -6,7 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from geomlat.backends import namespace
+import numpy as np
+from numpy import ndarray
+
+from geomlat.backends import kernel, namespace
+from geomlat.backends import rows as rows_of
 from geomlat.grad import Params
 from geomlat.nn.activations import Activation, activation
 from geomlat.nn.initialisers import glorot_uniform, he_normal, zeros
@@ -61,17 +65,39 @@ class Dense(Layer):
         weight, bias = p.of(self)
         xp, rule, several = namespace(x, weight), self.rule, weight.ndim == 3
         s = xp.matmul(x, weight)
-        s += bias[:, None] if several else bias
-        y = rule.f(xp, s)
+        relu = rule.name == "relu" and not several and type(s) is ndarray and s.dtype.char in "fd"
+        if relu:
+            # One pass in place of three: small nets spend as long in these as in their products.
+            _shifted_relu(s.size // self.n_out, bias, s.reshape(-1, self.n_out))
+            y = s
+        else:
+            s += bias[:, None] if several else bias
+            y = rule.f(xp, s)
 
         def pull(dy: Array, g: Params, *, inputs: bool = True) -> Array:
             if dy is None:
                 return None
-            ds = dy if rule.name == "identity" else dy * rule.slope(xp, s, y)
+            if relu and dy.dtype == y.dtype:
+                ds = np.empty_like(y)
+                _relu_pull(y.size, y.reshape(-1), rows_of(dy, dy.shape, 0), ds.reshape(-1))
+            else:
+                ds = dy if rule.name == "identity" else dy * rule.slope(xp, s, y)
             dweight, dbias = g.of(self)
             rows, seen = (ds, x) if several else (xp.reshape(ds, (-1, self.n_out)), xp.reshape(x, (-1, self.n_in)))
             dweight += xp.matmul(seen.mT, rows)
-            dbias += xp.sum(rows, axis=-2)
+            dbias += xp.matmul(xp.ones_like(rows[..., :1]).mT, rows)[..., 0, :]
             return xp.matmul(ds, weight.mT) if inputs else None
 
         return y, pull
+
+
+@kernel(cost=0.5)
+def _shifted_relu(i: int, bias: Any, s: Any) -> None:
+    for j in range(bias.shape[0]):
+        v = s[i, j] + bias[j]
+        s[i, j] = 0.0 if v <= 0.0 else v  # a NaN stays one
+
+
+@kernel(cost=0.5)
+def _relu_pull(i: int, y: Any, dy: Any, ds: Any) -> None:
+    ds[i] = dy[i] if y[i] > 0.0 else 0.0

@@ -203,6 +203,17 @@ def _adam() -> None:
     optimizer.update(theta, np.arange(3.0), optimizer.init(theta))
 
 
+def _nets() -> None:
+    from geomlat.flows import AffineCoupling
+
+    coupling = AffineCoupling(dim=3, hidden=(4,), keep=(1,))
+    p = coupling.view(np.sin(np.arange(float(coupling.layout.size))))
+    x = np.cos(np.arange(6.0)).reshape(2, 3)
+    for vjp in (coupling.forward_vjp, coupling.inverse_vjp):
+        (y, logdet), pull = vjp(p, x)
+        pull((y, logdet), coupling.view(np.zeros(coupling.layout.size)))
+
+
 def _flows() -> None:
     from geomlat.flows.moebius import MoebiusMixture
     from geomlat.flows.spline import RationalQuadratic
