@@ -249,6 +249,7 @@ CALLS: list[Callable[[], None]] = [
     _binarise,
     _adam,
     _on_the_sphere,
+    _nets,
     _flows,
     _bits,
 ]
