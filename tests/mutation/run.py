@@ -173,7 +173,6 @@ def attempt(todo: list[Mutant], arguments: argparse.Namespace, cache: Path) -> i
             if not arguments.again:
                 results[mutant.key] = {
                     "file": mutant.file,
-                    "function": mutant.function,
                     "text": mutant.text,
                     "outcome": outcome,
                 }
