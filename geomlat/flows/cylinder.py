@@ -142,5 +142,5 @@ class CylindricalFlow(Trainable):
         xp = namespace(theta)
         u = xp.astype(2.0 * uniform((n, 2), rng=stream(rng), xp=xp) - 1.0, theta.dtype)
         at, _ = self.chain.forward(self.view(theta), u * xp.asarray([math.pi, 1.0], dtype=u.dtype))
-        r = xp.sqrt(xp.maximum(1.0 - at[:, 1] ** 2, xp.zeros_like(at[:, 1])))
+        r = xp.sqrt(xp.maximum((1.0 - at[:, 1]) * (1.0 + at[:, 1]), xp.zeros_like(at[:, 1])))
         return xp.stack((r * xp.cos(at[:, 0]), r * xp.sin(at[:, 0]), at[:, 1]), axis=-1)

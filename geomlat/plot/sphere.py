@@ -49,7 +49,7 @@ def hammer_inverse(p: np.ndarray) -> np.ndarray:
     square = np.where(outside, np.nan, 1.0 - (a / 4) ** 2 - (b / 2) ** 2)
     root = np.sqrt(square)
     lon, sin_lat = 2.0 * np.arctan2(root * a, 2.0 * (2.0 * square - 1.0)), root * b
-    cos_lat = np.sqrt(np.maximum(1.0 - sin_lat**2, 0.0))
+    cos_lat = np.sqrt(np.maximum((1.0 - sin_lat) * (1.0 + sin_lat), 0.0))
     return np.stack([cos_lat * np.cos(lon), cos_lat * np.sin(lon), sin_lat], axis=-1)
 
 
