@@ -62,7 +62,7 @@ def _comparison(folder: Path, run: Run, trained: dict[str, Any], dataset: Datase
 
 def _chart(model: Any) -> plot.Chart | None:
     """How the latent space of a model is drawn."""
-    return plot.chart(getattr(model, "manifold", None) or Euclidean(model.decoder.n_in))
+    return plot.chart(getattr(model, "manifold", None) or Euclidean(model.code_width))
 
 
 def _decode(model: Any, chart: plot.Chart) -> Callable[[Any], Any]:

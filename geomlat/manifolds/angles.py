@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from geomlat.backends import Array, namespace
 
 
@@ -17,6 +19,17 @@ def pairs_from_angles(angles: Array, there: Array | None = None) -> Array:
     return xp.reshape(pairs, (*angles.shape[:-1], 2 * angles.shape[-1]))
 
 
+def pairs_from_angles_vjp(angles: Array) -> tuple[Array, Callable[[Array], Array]]:
+    """`pairs_from_angles` of angles that are all there, and ``pull(dx) -> dangles``."""
+    x = pairs_from_angles(angles)
+
+    def pull(dx: Array) -> Array:
+        pairs, dpairs = as_pairs(x), as_pairs(dx)
+        return pairs[..., 0] * dpairs[..., 1] - pairs[..., 1] * dpairs[..., 0]
+
+    return x, pull
+
+
 def angles_from_pairs(x: Array) -> tuple[Array, Array]:
     """Angles ``(..., A)`` in [-pi, pi] of the pairs in rows ``(..., 2 A)``, and which pairs are not (0, 0).
 
@@ -26,6 +39,20 @@ def angles_from_pairs(x: Array) -> tuple[Array, Array]:
     xp, c, s = namespace(x), pairs[..., 0], pairs[..., 1]
     there = (c != 0) | (s != 0)
     return xp.where(there, xp.atan2(s, c), xp.zeros_like(c)), there
+
+
+def angles_from_pairs_vjp(x: Array) -> tuple[Array, Callable[[Array], Array]]:
+    """The angles of `angles_from_pairs`, and ``pull(dangles) -> dx``, which is 0 at the pair (0, 0)."""
+    angles, there = angles_from_pairs(x)
+
+    def pull(dangles: Array) -> Array:
+        xp, pairs = namespace(x), as_pairs(x)
+        c, s = pairs[..., 0], pairs[..., 1]
+        length = xp.where(there, xp.hypot(c, s), xp.ones_like(c))
+        slope = dangles / length
+        return xp.reshape(xp.stack([-(s / length) * slope, c / length * slope], axis=-1), x.shape)
+
+    return angles, pull
 
 
 def as_pairs(x: Array) -> Array:

@@ -18,7 +18,7 @@ from geomlat.models.directional import PowerSphericalLatent, SphericalCauchyLate
 from geomlat.models.flow_mixture import FlowMixture
 from geomlat.models.gaussian import GaussianLogVariance, GaussianSoftplusSD
 from geomlat.models.latent import Latent
-from geomlat.models.latents import GaussianLatent, ProductLatent, WrappedLatent
+from geomlat.models.latents import GaussianLatent, ProductLatent
 from geomlat.models.latents import latent as _latent
 from geomlat.models.likelihood import Likelihood
 from geomlat.models.likelihoods import Bernoulli, Binomial, Gaussian
@@ -30,6 +30,7 @@ from geomlat.models.rate import rate_vjp
 from geomlat.models.spaces import Space, StandardWrapped
 from geomlat.models.vae import VAE
 from geomlat.models.vamp import AggregatePosterior, VampPrior
+from geomlat.models.wrapped import WrappedLatent
 from geomlat.nn import MLP, Dense, GatedMLP
 from geomlat.nn import config as _config
 from geomlat.train import load_checkpoint
@@ -149,7 +150,7 @@ def vae(
     posterior = Posterior(_network((n_features, *hidden), None, layers, activation), family, density.unit)
     return VAE(
         posterior=posterior,
-        decoder=_network((family.width, *reversed(hidden)), density.width(n_features), layers, activation),
+        decoder=_network((family.features, *reversed(hidden)), density.width(n_features), layers, activation),
         likelihood=density,
         prior=_prior(prior, posterior),
         free_bits=free_bits,

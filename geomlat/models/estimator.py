@@ -21,6 +21,11 @@ class Estimator(Trainable):
     decoder: MLP | GatedMLP
     likelihood: Likelihood
 
+    @property
+    def code_width(self) -> int:
+        """Coordinates of a code."""
+        return self.decoder.n_in
+
     @abstractmethod
     def encode(self, theta: Array, x: Array) -> Any:
         """The posterior of each row."""
@@ -34,12 +39,12 @@ class Estimator(Trainable):
         self.likelihood.check(X)
 
     def transform(self, X: Array) -> Array:
-        """The code of each row: the mode of its posterior, ``(n, width)``."""
+        """The code of each row: the mode of its posterior, ``(n, code_width)``."""
         return self.encode(self.vector(), self.checked(X)).mode()
 
     def inverse_transform(self, Z: Array) -> Array:
         """The mean of the data at each code, ``(n, n_features)``."""
-        return self.decode(self.vector(), finite("Z", shaped("Z", Z, self.decoder.n_in)))
+        return self.decode(self.vector(), finite("Z", shaped("Z", Z, self.code_width)))
 
     def fit_transform(self, X: Array, y: None = None, **settings: Any) -> Array:
         """``fit(X, **settings).transform(X)``."""

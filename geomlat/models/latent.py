@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from geomlat.grad import Params
@@ -35,10 +36,26 @@ class Latent(Layer):
     def standard_prior(self) -> Layer:
         """The prior of ``prior="standard"``."""
 
-    @property
+    @cached_property
     def width(self) -> int:
-        """Coordinates of a latent point, the decoder's input width."""
+        """Coordinates of a latent point."""
         return math.prod(self.manifold.ambient_shape)
+
+    @property
+    def features(self) -> int:
+        """What `embed_vjp` makes of a latent point, the decoder's input width."""
+        return self.width
+
+    def embed_vjp(self, z: Array) -> tuple[Array, Callable[[Array], Array]]:
+        """Latent points ``(..., width)`` as the decoder sees them, ``(..., features)``, and ``pull(dfeatures) -> dz``.
+
+        Points come as they are wherever the coordinates are continuous on the manifold.
+        """
+
+        def pull(dfeatures: Array) -> Array:
+            return dfeatures
+
+        return z, pull
 
     @abstractmethod
     def vjp(self, p: Params, h: Array) -> tuple[Any, PullQ]:

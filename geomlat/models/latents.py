@@ -6,29 +6,24 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from geomlat.backends import namespace
-from geomlat.distributions import (
-    Normal,
-    ProductDistribution,
-    WrappedNormal,
-)
+from geomlat.distributions import Normal, ProductDistribution
 from geomlat.grad import Params, add
-from geomlat.manifolds import Euclidean, Manifold, Product
+from geomlat.manifolds import Euclidean, Product
 from geomlat.models.directional import DIRECTIONAL
 from geomlat.models.latent import Array, Latent, PullQ
 from geomlat.models.priors import Fixed, ProductPrior
-from geomlat.models.spaces import Space, StandardWrapped
+from geomlat.models.spaces import Space
+from geomlat.models.wrapped import WrappedLatent
 from geomlat.nn import Dense
 from geomlat.nn.activations import softplus
-from geomlat.nn.initialisers import zeros
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,89 +59,6 @@ class GaussianLatent(Latent):
             return pull_head(xp.concat([dloc, dscale * slope], axis=-1), g)
 
         return q, pull
-
-
-@dataclass(frozen=True, eq=False)
-class WrappedLatent(Latent):
-    """A wrapped normal law on a `Space`: location ``exp_o`` of a linear head, **scale** by softplus of another.
-
-    The location is the exponential of the head's tangent vector at the origin, the scales are the standard deviations
-    along the manifold's orthonormal frame there. Nagano, Yamaguchi, Fujita, Koyama (2019), section 4.
-
-    With ``full`` the scale is a Cholesky factor in that frame: its diagonal is the softplus, what is below it a linear
-    head ``lower`` that starts at zero. On Euclidean space it is the normal law of any covariance.
-    """
-
-    n_in: int
-    space: Space
-    full: bool = False
-    head: Dense = field(init=False)
-    lower: tuple[Dense, ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "head", Dense(self.n_in, 2 * self.dim))
-        below = self.dim * (self.dim - 1) // 2 if self.full else 0
-        object.__setattr__(self, "lower", (Dense(self.n_in, below, weight_init=zeros),) if below else ())
-
-    @property
-    def dim(self) -> int:  # type: ignore[override]
-        """The dimension of the space."""
-        return self.space.dim
-
-    @property
-    def manifold(self) -> Manifold:
-        """The manifold at the curvature it starts with."""
-        return self.space.manifold
-
-    def manifold_at(self, p: Params) -> Manifold:
-        """The manifold at the curvature in ``p``."""
-        return self.space.vjp(p)[0]
-
-    @cached_property
-    def standard_prior(self) -> StandardWrapped:
-        """The wrapped normal of scale 1 about the origin, of the same curvature."""
-        return StandardWrapped(self.space)
-
-    def vjp(self, p: Params, h: Array) -> tuple[WrappedNormal, PullQ]:
-        """The posterior of each row of ``h``, and its pull."""
-        out, pull_head = self.head.vjp(p, h)
-        manifold, pull_space = self.space.vjp(p)
-        origin = manifold.origin(like=out)
-        u, pull_frame = manifold.from_coordinates_vjp(origin, out[..., : self.dim])
-        loc, pull_exp = manifold.exp_vjp(origin, u)
-        spread, slope = softplus(out[..., self.dim :])
-        scale, pull_scale = self._factor_vjp(p, h, spread) if self.full else (spread, None)
-        q = WrappedNormal(manifold, loc, scale, full=self.full)
-
-        def pull(dq: Any, g: Params) -> Array:
-            xp = namespace(out)
-            *fields, dloc, dscale = dq
-            _, du, *first = pull_exp(dloc)
-            _, dc, *second = pull_frame(du)
-            pull_space(add(*fields, tuple(first), tuple(second)), g)
-            dscale = xp.zeros_like(scale) if dscale is None else dscale
-            dh, dspread = (None, dscale) if pull_scale is None else pull_scale(dscale, g)
-            dc = xp.zeros_like(spread) if dc is None else dc
-            return add(dh, pull_head(xp.concat([dc, dspread * slope], axis=-1), g))
-
-        return q, pull
-
-    def _factor_vjp(self, p: Params, h: Array, spread: Array) -> tuple[Array, Callable[..., tuple[Array, Array]]]:
-        # The lower triangular factor (..., n, n), and its pull to (dh, dspread).
-        xp, n = namespace(h, spread), self.dim
-        i, j = np.tril_indices(n, -1)
-        place = np.full((n, n), n + len(i))
-        place[np.arange(n), np.arange(n)], place[i, j] = np.arange(n), n + np.arange(len(i))
-        below, pulls = zip(*(layer.vjp(p, h) for layer in self.lower), strict=True) if self.lower else ((), ())
-        entries = xp.concat([spread, *below, xp.zeros_like(spread[..., :1])], axis=-1)
-        factor = xp.reshape(xp.take(entries, xp.asarray(place.ravel()), axis=-1), (*spread.shape, n))
-
-        def pull(dfactor: Array, g: Params) -> tuple[Array, Array]:
-            flat = xp.reshape(dfactor, (*spread.shape[:-1], n * n))
-            dh = [back(xp.take(flat, xp.asarray(i * n + j), axis=-1), g) for back in pulls]
-            return add(None, *dh), xp.take(flat, xp.asarray(np.arange(n) * (n + 1)), axis=-1)
-
-        return factor, pull
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,6 +101,29 @@ class ProductLatent(Latent):
         """The product of the factors' priors."""
         return ProductPrior(tuple(f.standard_prior for f in self.factors))
 
+    @cached_property
+    def features(self) -> int:
+        """The sum of the factors' own."""
+        return sum(f.features for f in self.factors)
+
+    def embed_vjp(self, z: Array) -> tuple[Array, Callable[[Array], Array]]:
+        """What the decoder sees of each factor, side by side."""
+        if self.features == self.width:
+            return super().embed_vjp(z)
+        xp = namespace(z)
+        each = [
+            f.embed_vjp(z[..., a:b])
+            for f, (a, b) in zip(self.factors, _bounds(f.width for f in self.factors), strict=True)
+        ]
+        bounds = _bounds(f.features for f in self.factors)
+
+        def pull(dfeatures: Array) -> Array:
+            return xp.concat(
+                [back(dfeatures[..., a:b]) for (_, back), (a, b) in zip(each, bounds, strict=True)], axis=-1
+            )
+
+        return xp.concat([features for features, _ in each], axis=-1), pull
+
     def vjp(self, p: Params, h: Array) -> tuple[ProductDistribution, PullQ]:
         """The posterior of each row of ``h``, and its pull."""
         laws, pulls = zip(*(f.vjp(p, h) for f in self.factors), strict=True)
@@ -197,6 +132,11 @@ class ProductLatent(Latent):
             return add(*(back(d, g) for back, d in zip(pulls, dq, strict=True)))
 
         return ProductDistribution(*laws), pull
+
+
+def _bounds(sizes: Iterable[int]) -> list[tuple[int, int]]:
+    # Where each of so many columns side by side begins and ends.
+    return list(itertools.pairwise(itertools.accumulate(sizes, initial=0)))
 
 
 SPACES: dict[str, dict[str, Any]] = {

@@ -85,6 +85,11 @@ class VAE(Estimator):
         return self.posterior.network.n_in
 
     @property
+    def code_width(self) -> int:
+        """Coordinates of a code."""
+        return self.posterior.latent.width
+
+    @property
     def manifold(self) -> Manifold:
         """Where the codes live, with the fitted curvature if it is learned."""
         return self.posterior.latent.manifold_at(self.view(self.vector()))
@@ -110,7 +115,7 @@ class VAE(Estimator):
         r, pull_prior = self.prior.vjp(p)
         noise = self._noise(q, noise)
         z, pull_sample = q.rsample_vjp(noise)
-        out, pull_decoder = self.decoder.vjp(p, z)
+        out, pull_decoder = self.decoded_vjp(p, z)
         nll, pull_nll = self.likelihood.nll_vjp(out, x)
         rate, pull_rate = rate_vjp(q, r, z, rule=self.rule, noise=noise)
         if self.iwae:
@@ -126,6 +131,16 @@ class VAE(Estimator):
             pull_posterior(dq, g, inputs=False)
 
         return loss, pull
+
+    def decoded_vjp(self, p: Params, z: Array) -> tuple[Array, Callable[[Array, Params], Array]]:
+        """The decoder's output at codes ``(..., width)``, and ``pull(dout, g) -> dz``."""
+        features, pull_embedding = self.posterior.latent.embed_vjp(z)
+        out, pull_decoder = self.decoder.vjp(p, features)
+
+        def pull(dout: Array, g: Params) -> Array:
+            return pull_embedding(pull_decoder(dout, g))
+
+        return out, pull
 
     @property
     def rule(self) -> str:
@@ -153,7 +168,7 @@ class VAE(Estimator):
         r, _ = self.prior.vjp(p)
         noise = self._noise(q, noise)
         z = q.rsample(noise)
-        nll, _ = self.likelihood.nll_vjp(self.decoder.vjp(p, z)[0], x)
+        nll, _ = self.likelihood.nll_vjp(self.decoded_vjp(p, z)[0], x)
         rate, _ = rate_vjp(q, r, z, rule=AT_DRAWS if self.iwae else CLOSED, noise=noise)
         xp = namespace(nll)
         reconstruction, kl = xp.mean(nll), xp.mean(xp.sum(rate, axis=-1))
@@ -180,7 +195,7 @@ class VAE(Estimator):
         q, _ = self.posterior.vjp(p, x)
         r, _ = self.prior.vjp(p)
         z = q.sample((samples,), rng=rng)
-        nll, _ = self.likelihood.nll_vjp(self.decoder.vjp(p, z)[0], x)
+        nll, _ = self.likelihood.nll_vjp(self.decoded_vjp(p, z)[0], x)
         return r.log_prob(z) - q.log_prob(z) - nll
 
     def encode(self, theta: Array, x: Array) -> Any:
@@ -189,7 +204,7 @@ class VAE(Estimator):
 
     def decode(self, theta: Array, z: Array) -> Array:
         """The mean of ``p(x | z)`` at each code."""
-        return self.likelihood.mean(self.decoder.vjp(self.view(theta), z)[0])
+        return self.likelihood.mean(self.decoded_vjp(self.view(theta), z)[0])
 
     def interpolate(self, A: Array, B: Array, *, steps: int = 9) -> Array:
         """Decoded points of the geodesics from the codes of rows ``A`` to those of rows ``B`` ``(n, n_features)``.
@@ -207,7 +222,7 @@ class VAE(Estimator):
         theta, first = self.vector(), stream(rng)
         p = self.view(theta)
         z = self.prior.vjp(p)[0].sample((n,), rng=first.child("latent"))
-        out = self.decoder.vjp(p, namespace(theta).astype(z, theta.dtype))[0]
+        out, _ = self.decoded_vjp(p, namespace(theta).astype(z, theta.dtype))
         return self.likelihood.mean(out) if mean else self.likelihood.sample(out, rng=first.child("data"))
 
     def score_samples(self, X: Array, *, samples: int = 100, rng: Any = 0) -> Array:
