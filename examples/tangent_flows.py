@@ -31,7 +31,7 @@ CASES = {
 
 def train(case, x, epochs, **network):
     """The flow of a case."""
-    model = TangentFlow(manifold=Sphere(2), **CASES[case], **network)
+    model = TangentFlow(manifold=Sphere(2), **CASES[case], **({"activation": "relu", "hidden": (64, 64)} | network))
     steps = epochs * math.ceil(len(x) / 256)
     schedule = cosine(3e-3, steps, warmup=min(100, steps - 1))
     return model.fit(x, epochs=epochs, batch_size=256, rng=0, optimizer=Adam(schedule), average=0.999)

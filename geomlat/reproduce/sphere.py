@@ -5,6 +5,10 @@ steps, networks of 512 units, 1.6 million parameters; divergences from model to 
 draws in batches of 512 and networks of 64 units. Their figures for flows in tangent spaces are of an earlier program,
 which dropped draws beyond the cut locus; ``windings=0`` does the same. Densities are compared after division by their
 mass.
+
+The networks of the tangent flows have rectified units: smooth ones leave more mass between the modes. With tanh the
+good base had 0.015 and 0.026 in two seeds and 4 and 7 in 10 000 of misplaced mass, with relu 0.0040 and 0.0044 and 2 in
+10 000, in as many steps.
 """
 
 from __future__ import annotations
@@ -35,7 +39,7 @@ BASES = {
 FULL = {"rows": 200_000, "learning_rate": 3e-3, "warmup": 100, "blocks": 6, "hidden": [64, 64], "rings": 96}
 SMOKE = {"rows": 200, "epochs": 1, "blocks": 2, "hidden": [4], "rings": 16}
 DEQUANTISED = {"epochs": 50, "batch_size": 512}
-TANGENT = {"epochs": 25, "batch_size": 512}
+TANGENT = {"epochs": 25, "batch_size": 512, "activation": "relu"}
 SOURCE = "repository of Brofos et al. 2021"
 
 
@@ -56,7 +60,12 @@ def run_tangent(task: Task) -> Mapping[str, float]:
     """Train a flow in the tangent space at one base, or an atlas of two."""
     s = task.settings
     model = TangentFlow(
-        manifold=Sphere(2), base=BASES[s["base"]], windings=s["windings"], blocks=s["blocks"], hidden=s["hidden"]
+        manifold=Sphere(2),
+        base=BASES[s["base"]],
+        windings=s["windings"],
+        blocks=s["blocks"],
+        hidden=s["hidden"],
+        activation=s["activation"],
     )
     _fit(task, model)
     return {**_scores(model.log_prob, s["rings"]), "parameters": float(model.layout.size)}

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from geomlat.reproduce import directional, sphere
+from geomlat.reproduce import Task, directional, sphere
 from geomlat.reproduce.running import Job, execute
 from geomlat.reproduce.table import experiments
 
@@ -32,3 +32,21 @@ def test_bases_are_where_the_table_says() -> None:
     np.testing.assert_allclose(cosines["good"], [[np.sqrt(0.5)] * 2])
     np.testing.assert_allclose(cosines["bad"], [[0.0, -1.0]])
     np.testing.assert_allclose(cosines["atlas"], [[0.0, -1.0], [0.0, 1.0]])
+
+
+def test_good_and_bad_bases_differ_in_the_base_alone() -> None:
+    table = experiments()
+    good, bad = (dict(table[f"sphere-tangent-{name}"].budgets["full"].settings) for name in ("good", "bad"))
+    assert good.pop("base") != bad.pop("base")
+    assert good == bad
+    assert good["activation"] == "relu"
+
+
+def test_the_units_of_a_tangent_flow_are_those_of_the_settings(tmp_path: Path) -> None:
+    found = []
+    for activation in ("relu", "tanh"):
+        e = experiments()["sphere-tangent-good"]
+        settings = {**e.budgets["smoke"].settings, "activation": activation}
+        task = Task("toy", settings, 0, tmp_path / activation)
+        found.append(sphere.run_tangent(task)["reverse"])
+    assert found[0] != found[1]
