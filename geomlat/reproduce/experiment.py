@@ -56,31 +56,36 @@ class Published:
 
 @dataclass(frozen=True, kw_only=True)
 class Gate:
-    """A bound that the mean of a measured number must keep, ``errors`` standard errors inside it."""
+    """A bound that the mean of a measured number must keep, ``errors`` standard errors inside it, or its ``median``."""
 
     measure: str
     at_least: float | None = None
     at_most: float | None = None
     errors: float = 0.0
+    median: bool = False
 
     def __post_init__(self) -> None:
         if (self.at_least is None) == (self.at_most is None):
             msg = f"a gate on {self.measure} needs at_least= or at_most=, and not both"
             raise ValueError(msg)
+        if self.median and self.errors:
+            msg = f"a gate on the median of {self.measure} cannot ask for standard errors, which are of means"
+            raise ValueError(msg)
 
-    def holds(self, mean: float, error: float | None) -> bool:
-        """Whether a mean with its standard error keeps the bound; without an error only where none is asked for."""
+    def holds(self, value: float, error: float | None) -> bool:
+        """Whether a mean with its standard error keeps the bound, or a median, for which none is asked."""
         if self.errors and error is None:
             return False
         margin = self.errors * (error or 0.0)
         if self.at_least is not None:
-            return mean - margin >= self.at_least
-        return mean + margin <= (self.at_most or 0.0)
+            return value - margin >= self.at_least
+        return value + margin <= (self.at_most or 0.0)
 
     def __str__(self) -> str:
         """The bound in words."""
         sign, bound = (">=", self.at_least) if self.at_least is not None else ("<=", self.at_most)
-        return f"{self.measure} {sign} {bound:g}" + (f" by {self.errors:g} standard errors" if self.errors else "")
+        name = f"median {self.measure}" if self.median else self.measure
+        return f"{name} {sign} {bound:g}" + (f" by {self.errors:g} standard errors" if self.errors else "")
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """Mixtures of flows.
 
 Pires and Figueiredo (2020), "Variational mixture of normalizing flows"; no log-likelihood is reported there, and of its
-clusterings only the table of counts on MNIST. A pinwheel's mixture is compared with one that was given all labels. The
-code is in ``examples/mixture_of_flows.py`` and ``examples/mixture_of_flows_mnist.py``.
+clusterings only the table of counts on MNIST. A pinwheel's mixture is compared with one that was given all labels.
+Accuracies on the plane are judged by the median of the runs. The code is in ``examples/mixture_of_flows.py`` and
+``examples/mixture_of_flows_mnist.py``.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def _planar(
 
 
 def _wings(wings: int, text: str) -> Experiment:
-    gates = (Gate(measure="accuracy", at_least=0.97), Gate(measure="gap", at_most=0.05))
+    gates = (Gate(measure="accuracy", at_least=0.97, median=True), Gate(measure="gap", at_most=0.05))
     row = {"measure": "accuracy", "quantity": ACCURACY, "higher_is_better": True, "run": pinwheel}
     return _planar(f"pinwheel-{wings}", f"pinwheel-{wings}", "Mixture of flows, no labels", text, gates, 5, 1.0, **row)
 
@@ -115,7 +116,7 @@ EXPERIMENTS = (
     _wings(3, "pinwheel, 3 wings, 6144 points"),
     _rings("circles-plain", "Mixture of flows, no labels, as published", Gate(measure="failed", at_least=0.5), 20, 0.5),
     _rings("circles", "Mixture of polar flows, no labels", Gate(measure="failed", at_most=0.1), 20, 0.5),
-    _rings("circles-64", "Mixture of flows, 64 labels", Gate(measure="accuracy", at_least=0.99), 5, 0.5),
-    _rings("circles-32", "Mixture of flows, 32 labels", Gate(measure="accuracy", at_least=0.98), 5, 0.5),
+    _rings("circles-64", "Mixture of flows, 64 labels", Gate(measure="accuracy", at_least=0.99, median=True), 5, 0.5),
+    _rings("circles-32", "Mixture of flows, 32 labels", Gate(measure="accuracy", at_least=0.98, median=True), 5, 0.5),
     _digits(),
 )

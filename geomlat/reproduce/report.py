@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from geomlat.reproduce.experiment import Experiment, Published
+from geomlat.reproduce.experiment import Experiment, Gate, Published
 from geomlat.reproduce.results import STATUSES, Result, read, status
 from geomlat.train.checkpoint import write_atomic
 
@@ -54,7 +54,11 @@ def _cells(experiment: Experiment, result: Result | None) -> list[str]:
     word = status(experiment, result)
     # Where nothing is published, the word is about the gate alone.
     shown = word == "missed" or (experiment.published is None and word == "reproduced")
-    gates = f" (gate: {'; '.join(map(str, experiment.gates))})" if shown and experiment.gates else ""
+    gates = (
+        f" (gate: {'; '.join(_gate(g, experiment, result) for g in experiment.gates)})"
+        if shown and experiment.gates
+        else ""
+    )
     head = [f"{experiment.system}: {experiment.quantity}", experiment.data, published(experiment.published)]
     if result is None:
         return [*head, "", "", "", word, f"`{command(experiment.name, 'full')}`", ""]
@@ -69,6 +73,13 @@ def _cells(experiment: Experiment, result: Result | None) -> list[str]:
         f"`{result.command}`",
         duration(result.seconds),
     ]
+
+
+def _gate(gate: Gate, experiment: Experiment, result: Result | None) -> str:
+    """A gate, with the number it is about where the row shows another."""
+    if result is None or (gate.measure == experiment.measure and not gate.median):
+        return str(gate)
+    return f"{gate}: {result.gated(gate):.3g}"
 
 
 def command(name: str, budget: str, backend: str = "numpy") -> str:

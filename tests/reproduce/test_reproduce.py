@@ -93,6 +93,18 @@ def test_gates_count_standard_errors() -> None:
     assert not Gate(measure="bits", at_most=4.54, errors=1.0).holds(4.53, 0.02)
 
 
+def test_a_gate_on_the_median_forgives_one_bad_run() -> None:
+    gates = (Gate(measure="score", at_least=12.0, median=True),)
+    usual = (Gate(measure="score", at_least=12.0),)
+    assert status(toy(gates=gates, published=None), result(12.1, 12.2, 5.0)) == "reproduced"
+    assert status(toy(gates=usual, published=None), result(12.1, 12.2, 5.0)) == "missed"
+    assert status(toy(gates=gates, published=None), result(12.1, 5.0, 5.1)) == "missed"
+    line = report.table([(toy(gates=gates, published=None), result(12.1, 12.2, 5.0))])
+    assert "(gate: median score >= 12: 12.1)" in line
+    with pytest.raises(ValueError, match="cannot ask for standard errors"):
+        Gate(measure="score", at_least=12.0, errors=2.0, median=True)
+
+
 @pytest.mark.parametrize(
     ("scores", "gate", "higher", "word"),
     [
