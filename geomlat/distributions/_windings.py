@@ -23,6 +23,7 @@ from geomlat.manifolds.base import Manifold, SpaceForm
 from geomlat.manifolds.vectors import direction, length
 
 REACH = 9.2  # exp(-REACH^2 / 2) is below the rounding of float64
+TAIL = 40.0  # and so is exp(-TAIL)
 FAR = 1e6  # scale in periods from which the sum is its integral, to 1e-12
 
 
@@ -62,10 +63,21 @@ def windings_vjp(
     return total, pull
 
 
+def known(size: Any) -> bool:
+    """Whether a curvature or a period can be read without waiting for a device."""
+    return is_scalar(size) or is_host(size)
+
+
 def may_close(form: SpaceForm) -> bool:
     """Whether geodesics close: the period is finite, or an array on a device, which is not looked at."""
-    known = is_scalar(form.period) or is_host(form.period)
-    return not known or float(form.period) < math.inf
+    return not known(form.period) or float(form.period) < math.inf
+
+
+def whole_sphere(form: SpaceForm) -> bool:
+    """Whether a factor whose geodesics close is known to be a sphere: of curvature (2 pi / period)^2."""
+    if not (known(form.curvature) and known(form.period)):
+        return False
+    return abs(float(form.curvature) * (float(form.period) / (2 * math.pi)) ** 2 - 1) < 1e-6
 
 
 def _block_vjp(
@@ -105,6 +117,9 @@ def windings_scalar(dim: float, r: float, a: float, period: float) -> tuple[floa
     if a * period * FAR < 1.0:
         return far_windings(dim, r, a, period)
     peak = math.sqrt(power) / a
+    # The density falls beyond its peak, so that of the others winding -1 is the largest.
+    if peak < 0.5 * period and log_ratio(power, r, a, period, -1.0) < -TAIL:
+        return 0.0, 0.0, 0.0, 0.0
     top = highest(power, r, a, period, peak)
     last = int((peak + REACH / a) / period) + 2
     total, by_r, by_a, by_period = 0.0, 0.0, 0.0, 0.0
@@ -121,6 +136,19 @@ def windings_scalar(dim: float, r: float, a: float, period: float) -> tuple[floa
             by_r += weight * (slope + a * a * r)
             by_period += weight * k * slope
     return top + math.log(total), by_r / total, by_a / total, by_period / total
+
+
+@scalar
+def radii(dim: float, s: float) -> tuple[float, float]:
+    """The distances on the unit sphere between which the law of scale s has its mass, to exp(-TAIL)."""
+    mode, beyond = math.sqrt(dim - 1.0), 9.0
+    for _ in range(4):
+        excess = beyond * mode + 0.5 * beyond * beyond - TAIL
+        if mode > 0.0:
+            excess -= mode * mode * math.log1p(beyond / mode)
+        beyond -= excess / (beyond + mode * beyond / (mode + beyond))
+    start, stop = s * (mode - math.sqrt(TAIL)), s * (mode + beyond)
+    return (max(start, 0.0), stop) if stop < math.pi else (0.0, math.pi)
 
 
 @scalar

@@ -22,14 +22,13 @@ import numpy as np
 from array_api_compat import device
 
 from geomlat.backends import Array, elementwise, is_host, is_scalar, namespace, scalar
-from geomlat.distributions._windings import may_close, windings_scalar
+from geomlat.distributions._windings import known, may_close, radii, whole_sphere, windings_scalar
 from geomlat.distributions.normal import HALF_LOG_TAU
 from geomlat.manifolds.base import Manifold, SpaceForm
 
 Pull = Callable[[Array], tuple[Array, Array | None, tuple[Array | None, Array | None]]]
 STEP = 1.0 / 20.0
 NODES = 200
-REACH = 9.5
 
 
 def _rule() -> tuple[np.ndarray, np.ndarray]:
@@ -130,8 +129,7 @@ def _check_closed(manifold: Manifold, form: SpaceForm, factor: Array | None, iso
         raise _unknown(manifold, "full=True mixes factors with windings")
     if form.dim > 1 and not isotropic:
         raise _unknown(manifold, "the scale on a sphere must be one number, of shape (..., 1)")
-    known = is_host(form.curvature) or is_scalar(form.curvature)
-    if form.dim > 1 and known and abs(float(form.curvature) * float(form.period) ** 2 / (2 * math.pi) ** 2 - 1) > 1e-6:
+    if form.dim > 1 and known(form.curvature) and not whole_sphere(form):
         raise _unknown(manifold, "the factor is no whole sphere")
 
 
@@ -164,10 +162,8 @@ def closed_entropy_scalar(dim: float, scale: float, period: float) -> tuple[floa
 @scalar
 def unit_entropy(dim: float, s: float) -> tuple[float, float]:
     """The entropy on the unit sphere and its derivative by the scale s."""
-    power, mode = dim - 1.0, math.sqrt(dim - 1.0)
-    start, stop = max(s * (mode - REACH), 0.0), min(s * (mode + REACH), math.pi)
-    if start >= 0.5 * math.pi:
-        start = 0.0
+    power = dim - 1.0
+    start, stop = radii(dim, s)
     log_c = -dim * (math.log(s) + 0.5 * math.log(2.0 * math.pi))
     mass, total, slope = 0.0, 0.0, 0.0
     for j in range(1, NODES):

@@ -11,7 +11,8 @@ from geomlat.backends import Array, is_host, namespace
 from geomlat.distributions._circle_kl import circle_kl
 from geomlat.distributions._hyperbolic_kl import hyperbolic_kl
 from geomlat.distributions._plane_kl import plane_kl
-from geomlat.distributions._windings import may_close
+from geomlat.distributions._sphere_kl import sphere_kl
+from geomlat.distributions._windings import may_close, whole_sphere
 from geomlat.distributions.kl import CLOSED, QUADRATURE, register_kl
 from geomlat.distributions.normal import Normal, normal_normal
 from geomlat.distributions.spherical_uniform import SphericalUniform, log_area
@@ -24,7 +25,7 @@ Result = tuple[Array, Callable[[Array | None], tuple[Any, Any]]]
 
 
 def wrapped_method(q: WrappedNormal, p: WrappedNormal) -> str | None:
-    """Closed on flat space and lines, quadrature on circles, tori, and hyperbolic space to isotropic laws."""
+    """Closed on flat space and lines; quadrature on circles and tori, and on curved spaces for isotropic laws."""
     return _case(q, p)[0]
 
 
@@ -32,11 +33,13 @@ def wrapped_method(q: WrappedNormal, p: WrappedNormal) -> str | None:
 def wrapped_wrapped(q: WrappedNormal, p: WrappedNormal) -> Result:
     """KL between two laws of one manifold; the cotangent of the manifold's fields is given to q.
 
-    On flat space the divergence of normal laws; on a line of any curvature that of their distance. On hyperbolic space,
-    for scales that are one number, `geomlat.distributions._hyperbolic_kl` (a millisecond a row); in the plane q may
-    have any scale (`geomlat.distributions._plane_kl`, ten milliseconds). On circles and tori, for diagonal scales,
-    `geomlat.distributions._circle_kl`. The divergence of the normal laws in the
-    tangent spaces, `euclidean_kl`, is not it.
+    On flat space the divergence of normal laws; on a line of any curvature that of their distance. For scales that are
+    one number, on hyperbolic space `geomlat.distributions._hyperbolic_kl` (a millisecond a row) and on spheres
+    `geomlat.distributions._sphere_kl` (five); in the hyperbolic plane q may have any scale
+    (`geomlat.distributions._plane_kl`, ten). On circles and tori, for diagonal scales,
+    `geomlat.distributions._circle_kl`. The divergence of the normal laws in the tangent spaces, `euclidean_kl`, is not
+    it. Without a rule: several scales on a sphere or on hyperbolic space of dimension 3 and more, full scales on tori,
+    rotations, products; `geomlat.distributions.kl_estimate` then gives an estimate.
     """
     method, rule = _case(q, p)
     if rule is None:
@@ -129,15 +132,18 @@ def _case(q: WrappedNormal, p: WrappedNormal) -> tuple[str | None, Callable[...,
         and not (forms[0].copies > 1 and (q.full or p.full))
     ):
         return QUADRATURE, _circles
-    if len(forms) != 1 or forms[0].copies != 1 or may_close(forms[0]):
+    if len(forms) != 1 or forms[0].copies != 1:
         return None, None
+    if may_close(forms[0]):
+        fits = whole_sphere(forms[0]) and q.isotropic and p.isotropic
+        return (QUADRATURE, _isotropic) if fits else (None, None)
     if q.manifold.dim == 1:
         return CLOSED, _line
     if isinstance(q.manifold, Flat):
         return CLOSED, (_flat if q.full or p.full else _flat_diagonal)
     if not p.isotropic or not (q.isotropic or q.manifold.dim == 2):
         return None, None
-    return QUADRATURE, (_hyperbolic if q.isotropic else _plane)
+    return QUADRATURE, (_isotropic if q.isotropic else _plane)
 
 
 def _flat(q: WrappedNormal, p: WrappedNormal) -> Result:
@@ -209,16 +215,19 @@ def _circles(q: WrappedNormal, p: WrappedNormal) -> Result:
     return xp.sum(each, axis=-1), pull
 
 
-def _hyperbolic(q: WrappedNormal, p: WrappedNormal) -> Result:
-    """`hyperbolic_kl` of the distance between the centres."""
+def _isotropic(q: WrappedNormal, p: WrappedNormal) -> Result:
+    """`sphere_kl` or `hyperbolic_kl` of the distance between the centres."""
     (form,), pull_forms = q.manifold.space_forms_vjp()
     apart, pull_dist = q.manifold.dist_vjp(q.loc, p.loc)
-    curvature = float(form.curvature) if is_host(form.curvature) else form.curvature
-    kl, *slopes = hyperbolic_kl(float(form.dim), curvature, apart, q.spread[..., 0], p.spread[..., 0])
+    closed = may_close(form)
+    rule, size = (sphere_kl, form.period) if closed else (hyperbolic_kl, form.curvature)
+    number = float(size) if is_host(size) else size
+    kl, *slopes = rule(float(form.dim), number, apart, q.spread[..., 0], p.spread[..., 0])
 
     def pull(dk: Array | None) -> tuple[Any, Any]:
-        dcurvature, dapart, dq, dp = (None if dk is None else dk * slope for slope in slopes)
-        fields = None if dk is None else pull_forms([(namespace(dk).sum(dcurvature), None)])
+        dsize, dapart, dq, dp = (None if dk is None else dk * slope for slope in slopes)
+        total = None if dsize is None else namespace(dsize).sum(dsize)
+        fields = None if dk is None else pull_forms([(None, total) if closed else (total, None)])
         return _cotangents(q, p, pull_dist(dapart), fields, dq, dp)
 
     return kl, pull

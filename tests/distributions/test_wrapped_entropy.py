@@ -53,7 +53,8 @@ def test_mean_log_volume_against_high_precision(n, k):
 
 
 @pytest.mark.parametrize(
-    ("n", "scale"), [(1, 0.1), (1, 1.0), (2, 0.2), (2, 1.0), (2, 4.0), (3, 2.0), (10, 0.5), (50, 0.2), (100, 0.1)]
+    ("n", "scale"),
+    [(1, 0.1), (1, 1.0), (2, 0.2), (2, 1.0), (2, 4.0), (3, 2.0), (10, 0.5), (50, 0.2), (100, 0.1), (100, 2.0)],
 )
 def test_spheres_by_the_density(n, scale):
     """Panels graded towards both poles, which the density has for n >= 2."""
@@ -83,7 +84,7 @@ def test_slopes_on_spheres():
             value, by_scale, by_period = closed_entropy(float(n), s, period)
             return value, lambda d: (np.sum(d * by_scale, -1, keepdims=True), np.sum(d * by_period))
 
-        for s in (0.2, 1.0, 3.0):
+        for s in (0.5, 1.0, 3.0):
             gradcheck(vjp, np.array([s]), np.array(5.0), step=1e-2)
 
 
