@@ -127,7 +127,7 @@ def squares(i: int, k: int, x: Any, loc: Any, precision: Any) -> float:
     """``|(x_i - loc_k) precision_k|^2``."""
     total = 0.0
     for j in range(x.shape[1]):
-        u = (float(x[i, j]) - float(loc[k, j])) * float(precision[k, j])
+        u = (np.float64(x[i, j]) - np.float64(loc[k, j])) * precision[k, j]
         total += u * u
     return total
 

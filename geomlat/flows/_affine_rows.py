@@ -43,15 +43,15 @@ def _forward(i: int, columns: Any, bound: float, inverse: int, h: Any, x: Any, y
         y[i, j] = x[i, j]
     for k in range(columns.shape[0]):
         j = columns[k]
-        t = math.tanh(float(h[i, 2 * k]) / bound)
-        m = float(h[i, 2 * k + 1])
+        t = math.tanh(np.float64(h[i, 2 * k]) / bound)
+        m = np.float64(h[i, 2 * k + 1])
         if inverse != 0:
             e = math.exp(-bound * t)
-            y[i, j] = (float(x[i, j]) - m) * e
+            y[i, j] = (np.float64(x[i, j]) - m) * e
             total -= bound * t
         else:
             e = math.exp(bound * t)
-            y[i, j] = float(x[i, j]) * e + m
+            y[i, j] = np.float64(x[i, j]) * e + m
             total += bound * t
         kept[i, 2 * k] = e
         kept[i, 2 * k + 1] = 1.0 - t * t
@@ -64,11 +64,11 @@ def _pull(i: int, columns: Any, inverse: int, kept: Any, base: Any, dy: Any, dlo
         dx[i, j] = dy[i, j]
     for k in range(columns.shape[0]):
         j = columns[k]
-        e, g, at = float(kept[i, 2 * k]), float(dy[i, j]), float(base[i, j])
+        e, g, at = np.float64(kept[i, 2 * k]), np.float64(dy[i, j]), np.float64(base[i, j])
         if inverse != 0:
-            ds, dm = -(g * at + float(dlogdet[i])), -g * e
+            ds, dm = -(g * at + np.float64(dlogdet[i])), -g * e
         else:
-            ds, dm = g * at * e + float(dlogdet[i]), g
-        dh[i, 2 * k] = ds * float(kept[i, 2 * k + 1])
+            ds, dm = g * at * e + np.float64(dlogdet[i]), g
+        dh[i, 2 * k] = ds * np.float64(kept[i, 2 * k + 1])
         dh[i, 2 * k + 1] = dm
         dx[i, j] = g * e

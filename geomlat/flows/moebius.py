@@ -14,6 +14,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from geomlat.backends import kernel, scalar
 from geomlat.flows.monotone import MonotoneKernels
 
@@ -53,19 +55,19 @@ class MoebiusMixture:
 @scalar
 def weight_sum(h: Any, i: int, centres: int) -> tuple[float, float]:
     """The largest raw weight and the sum of the exponentials relative to it."""
-    top = float(h[i, 0])
+    top = np.float64(h[i, 0])
     for j in range(1, centres):
-        top = max(top, float(h[i, j]))
+        top = max(top, np.float64(h[i, j]))
     total = 0.0
     for j in range(centres):
-        total += math.exp(float(h[i, j]) - top)
+        total += math.exp(np.float64(h[i, j]) - top)
     return top, total
 
 
 @scalar
 def centre(h: Any, i: int, centres: int, j: int) -> tuple[float, float]:
     """The centre (a, b) of map j."""
-    v, w = float(h[i, centres + 2 * j]), float(h[i, centres + 2 * j + 1])
+    v, w = np.float64(h[i, centres + 2 * j]), np.float64(h[i, centres + 2 * j + 1])
     scale = LARGEST / math.sqrt(1.0 + v * v + w * w)
     return scale * v, scale * w
 
@@ -86,7 +88,7 @@ def mixture_value(h: Any, i: int, centres: int, x: float) -> tuple[float, float]
     for j in range(centres):
         a, b = centre(h, i, centres, j)
         g, dg = moebius_angle(a, b, x)
-        weight = math.exp(float(h[i, j]) - top) / total
+        weight = math.exp(np.float64(h[i, j]) - top) / total
         y += weight * g
         slope += weight * dg
     return y, slope
@@ -101,7 +103,7 @@ def mixture_curvature(h: Any, i: int, centres: int, x: float) -> float:
         a, b = centre(h, i, centres, j)
         up, right = a * s - b * c, 1.0 - a * c - b * s
         d = up * up + right * right
-        found -= math.exp(float(h[i, j]) - top) / total * 2.0 * (1.0 - a * a - b * b) * up / (d * d)
+        found -= math.exp(np.float64(h[i, j]) - top) / total * 2.0 * (1.0 - a * a - b * b) * up / (d * d)
     return found
 
 
@@ -126,18 +128,17 @@ def mixture_solve(h: Any, i: int, centres: int, y: float) -> float:
 
 
 @scalar
-def mixture_pull(h: Any, i: int, centres: int, x: float, dy: float, dslope: float, dh: Any) -> None:
-    """The cotangents of the raw parameters from those of the value and the slope."""
+def mixture_pull(h: Any, i: int, centres: int, x: float, dy: float, dslope: float, mean: float, dh: Any) -> None:
+    """The cotangents of the raw parameters from those of the value and the slope; ``mean = dy y + dslope slope``."""
     top, total = weight_sum(h, i, centres)
-    s, c, mean = math.sin(x), math.cos(x), 0.0
+    s, c = math.sin(x), math.cos(x)
     for j in range(centres):
-        v, w = float(h[i, centres + 2 * j]), float(h[i, centres + 2 * j + 1])
+        v, w = np.float64(h[i, centres + 2 * j]), np.float64(h[i, centres + 2 * j + 1])
         n = math.sqrt(1.0 + v * v + w * w)
         a, b = LARGEST * v / n, LARGEST * w / n
         g, dg = moebius_angle(a, b, x)
-        weight = math.exp(float(h[i, j]) - top) / total
-        dh[i, j] = weight * (dy * g + dslope * dg)
-        mean += weight * (dy * g + dslope * dg)
+        weight = math.exp(np.float64(h[i, j]) - top) / total
+        dh[i, j] = weight * (dy * g + dslope * dg - mean)
         up, right, room = a * s - b * c, 1.0 - a * c - b * s, 1.0 - a * a - b * b
         d, d0 = up * up + right * right, b * b + (1.0 + a) * (1.0 + a)
         da = weight * (2.0 * dy * ((s - b) / d + b / d0) + 2.0 * dslope * (room * (c - a) / d - a) / d)
@@ -145,33 +146,31 @@ def mixture_pull(h: Any, i: int, centres: int, x: float, dy: float, dslope: floa
         along = (da * v + db * w) / (n * n)
         dh[i, centres + 2 * j] = LARGEST * (da - along * v) / n
         dh[i, centres + 2 * j + 1] = LARGEST * (db - along * w) / n
-    for j in range(centres):
-        dh[i, j] -= math.exp(float(h[i, j]) - top) / total * mean
 
 
 @kernel(cost=200.0)
 def _forward(i: int, centres: int, h: Any, x: Any, y: Any, logdet: Any) -> None:
-    value, slope = mixture_value(h, i, centres, float(x[i]))
+    value, slope = mixture_value(h, i, centres, np.float64(x[i]))
     y[i], logdet[i] = value, math.log(slope)
 
 
 @kernel(cost=1000.0)
 def _inverse(i: int, centres: int, h: Any, y: Any, x: Any, logdet: Any) -> None:
-    at = mixture_solve(h, i, centres, float(y[i]))
+    at = mixture_solve(h, i, centres, np.float64(y[i]))
     x[i], logdet[i] = at, -math.log(mixture_value(h, i, centres, at)[1])
 
 
 @kernel(cost=400.0)
 def _pull(i: int, centres: int, inverse: int, h: Any, x: Any, dy: Any, dlogdet: Any, dh: Any, dx: Any) -> None:
-    at, cy, cl = float(x[i]), float(dy[i]), float(dlogdet[i])
-    slope = mixture_value(h, i, centres, at)[1]
+    at, cy, cl = np.float64(x[i]), np.float64(dy[i]), np.float64(dlogdet[i])
+    value, slope = mixture_value(h, i, centres, at)
     bend = mixture_curvature(h, i, centres, at) / slope
     if inverse == 0:
         dx[i] = cy * slope + cl * bend
     else:
         c = (cy - cl * bend) / slope
         dx[i], cy, cl = c, -c, -cl
-    mixture_pull(h, i, centres, at, cy, cl / slope, dh)
+    mixture_pull(h, i, centres, at, cy, cl / slope, cy * value + cl, dh)
 
 
 _KERNELS = MonotoneKernels(_forward, _inverse, _pull)

@@ -15,6 +15,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from geomlat.backends import kernel, scalar
 from geomlat.flows.coupling import Coupling
 from geomlat.flows.monotone import MonotoneKernels
@@ -75,12 +77,12 @@ class SplineCoupling(Coupling):
 @scalar
 def exp_sum(h: Any, i: int, first: int, bins: int) -> tuple[float, float]:
     """The largest of ``bins`` raw shares and the sum of their exponentials relative to it."""
-    top = float(h[i, first])
+    top = np.float64(h[i, first])
     for j in range(1, bins):
-        top = max(top, float(h[i, first + j]))
+        top = max(top, np.float64(h[i, first + j]))
     total = 0.0
     for j in range(bins):
-        total += math.exp(float(h[i, first + j]) - top)
+        total += math.exp(np.float64(h[i, first + j]) - top)
     return top, total
 
 
@@ -96,9 +98,9 @@ def slope_at(h: Any, i: int, bins: int, circular: int, k: int) -> float:
     if circular == 0:
         if k in (0, bins):
             return 1.0
-        raw = float(h[i, 2 * bins + k - 1])
+        raw = np.float64(h[i, 2 * bins + k - 1])
     else:
-        raw = float(h[i, 2 * bins + k % bins])
+        raw = np.float64(h[i, 2 * bins + k % bins])
     z = raw + SLOPE_OFFSET
     return LEAST + max(z, 0.0) + math.log1p(math.exp(-abs(z)))
 
@@ -112,8 +114,8 @@ def bin_of(
     top_h, sum_h = exp_sum(h, i, bins, bins)
     left, low, w, height, k = -bound, -bound, 0.0, 0.0, 0
     for j in range(bins):
-        w = 2.0 * bound * share(float(h[i, j]), top_w, sum_w, bins)
-        height = 2.0 * bound * share(float(h[i, bins + j]), top_h, sum_h, bins)
+        w = 2.0 * bound * share(np.float64(h[i, j]), top_w, sum_w, bins)
+        height = 2.0 * bound * share(np.float64(h[i, bins + j]), top_h, sum_h, bins)
         k = j
         edge = left + w if side == 0 else low + height
         if at < edge or j == bins - 1:
@@ -172,7 +174,7 @@ def spline_adjoint(
 
 @kernel(cost=100.0)
 def _forward(i: int, bins: int, bound: float, circular: int, h: Any, x: Any, y: Any, logdet: Any) -> None:
-    at = float(x[i])
+    at = np.float64(x[i])
     if circular == 0 and not abs(at) < bound:
         y[i], logdet[i] = at, 0.0
     else:
@@ -183,7 +185,7 @@ def _forward(i: int, bins: int, bound: float, circular: int, h: Any, x: Any, y: 
 
 @kernel(cost=100.0)
 def _inverse(i: int, bins: int, bound: float, circular: int, h: Any, y: Any, x: Any, logdet: Any) -> None:
-    at = float(y[i])
+    at = np.float64(y[i])
     if circular == 0 and not abs(at) < bound:
         x[i], logdet[i] = at, 0.0
     else:
@@ -206,7 +208,7 @@ def _pull(
     dh: Any,
     dx: Any,
 ) -> None:
-    at, cy, cl = float(x[i]), float(dy[i]), float(dlogdet[i])
+    at, cy, cl = np.float64(x[i]), np.float64(dy[i]), np.float64(dlogdet[i])
     for j in range(dh.shape[1]):
         dh[i, j] = 0.0
     if circular == 0 and not abs(at) < bound:
@@ -235,10 +237,10 @@ def pull_shares(
     top, total = exp_sum(h, i, first, bins)
     mean = 0.0
     for j in range(k + 1):
-        mean += math.exp(float(h[i, first + j]) - top) / total * (dknot if j < k else dbin)
+        mean += math.exp(np.float64(h[i, first + j]) - top) / total * (dknot if j < k else dbin)
     for j in range(bins):
         g = dknot if j < k else (dbin if j == k else 0.0)
-        weight = length * (1.0 - LEAST * bins) * math.exp(float(h[i, first + j]) - top) / total
+        weight = length * (1.0 - LEAST * bins) * math.exp(np.float64(h[i, first + j]) - top) / total
         dh[i, first + j] = weight * (g - mean)
 
 
@@ -247,10 +249,10 @@ def pull_slope(h: Any, i: int, bins: int, circular: int, k: int, dslope: float, 
     """From the cotangent of the slope at knot k to that of its raw parameter."""
     if circular != 0:
         j = 2 * bins + k % bins
-        dh[i, j] += dslope / (1.0 + math.exp(-(float(h[i, j]) + SLOPE_OFFSET)))
+        dh[i, j] += dslope / (1.0 + math.exp(-(np.float64(h[i, j]) + SLOPE_OFFSET)))
     elif 0 < k < bins:
         j = 2 * bins + k - 1
-        dh[i, j] += dslope / (1.0 + math.exp(-(float(h[i, j]) + SLOPE_OFFSET)))
+        dh[i, j] += dslope / (1.0 + math.exp(-(np.float64(h[i, j]) + SLOPE_OFFSET)))
 
 
 _KERNELS = MonotoneKernels(_forward, _inverse, _pull)

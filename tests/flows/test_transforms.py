@@ -20,6 +20,8 @@ from geomlat.flows import (
     RationalQuadratic,
     SplineCoupling,
 )
+from geomlat.flows._affine_rows import moved_rows, pulled_rows
+from geomlat.flows.moebius import MoebiusMixture
 from geomlat.grad import gradcheck, richardson
 
 TRANSFORMS = {
@@ -241,3 +243,44 @@ def test_permutations():
         Permutation((0, 0, 1))
     with pytest.raises(ValueError, match="dimension"):
         InvertibleLinear(0)
+
+
+def affine_rows(h, x, dy, dl, inverse):
+    y, logdet, kept = moved_rows(np.arange(x.shape[-1]), 2.0, inverse, h, x)
+    return y, logdet, *pulled_rows(np.arange(x.shape[-1]), inverse, kept, x, y, dy, dl)
+
+
+def monotone_rows(map_, h, x, dy, dl, inverse):
+    (y, logdet), pull = (map_.inverse_vjp if inverse else map_.forward_vjp)(h, x)
+    return y, logdet, *pull(dy, dl)
+
+
+@pytest.mark.parametrize("inverse", [False, True])
+@pytest.mark.parametrize("map_", [RationalQuadratic(20, 3.0), RationalQuadratic(20, 3.0, True), MoebiusMixture(5)])
+def test_float32_maps_compute_in_float64_and_round(map_, inverse):
+    """A value and its log-slope are those of the float32 inputs in float64, rounded once.
+
+    Numba's ``float()`` of a float32 is a float32. The pull of an inverse starts from the rounded base point.
+    """
+    gen = np.random.default_rng(2)
+    x, dy, dl = (gen.uniform(-2.5, 2.5, 400).astype(np.float32) for _ in range(3))
+    h = gen.standard_normal((400, map_.width)).astype(np.float32)
+    single = monotone_rows(map_, h, x, dy, dl, inverse)
+    double = monotone_rows(map_, *(a.astype(np.float64) for a in (h, x, dy, dl)), inverse)
+    assert all(a.dtype == np.float32 for a in single)
+    kept = 2 if inverse else 4
+    for a, b in list(zip(single, double, strict=True))[:kept]:
+        np.testing.assert_allclose(a, b, rtol=6e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize("inverse", [False, True])
+def test_float32_affine_rows_compute_in_float64_and_round(inverse):
+    """The pull reads exp(s) and the slope of tanh as they were kept, each rounded once."""
+    gen = np.random.default_rng(2)
+    x, dy = (gen.standard_normal((300, 7)).astype(np.float32) for _ in range(2))
+    h, dl = gen.standard_normal((300, 14)).astype(np.float32), gen.standard_normal(300).astype(np.float32)
+    single = affine_rows(h, x, dy, dl, inverse)
+    double = affine_rows(*(a.astype(np.float64) for a in (h, x, dy, dl)), inverse)
+    assert all(a.dtype == np.float32 for a in single)
+    for a, b in zip(single[:2], double[:2], strict=True):
+        np.testing.assert_allclose(a, b, rtol=6e-8, atol=1e-12)
