@@ -18,26 +18,15 @@ from geomlat.flows import DequantizedDensity
 from geomlat.manifolds import Sphere
 from geomlat.optim import Adam
 from geomlat.optim.schedules import cosine
-from geomlat.train import Callback
+from geomlat.train import Snapshots
 
 ENTROPY = 0.27263
-
-
-class Snapshots(Callback):
-    """Keeps the weights and the loss after each epoch."""
-
-    def __init__(self):
-        self.kept = []
-
-    def on_epoch(self, training):
-        """Called by the training."""
-        self.kept.append((training.step, training.history[-1]["loss"], training.current.copy()))
 
 
 def train(location, rows, epochs, **network):
     """A model of the modes with either dequantiser, and its snapshots."""
     x = spherical_modes().sample((rows,), rng=0).astype(np.float32)
-    model, watch = DequantizedDensity(manifold=Sphere(2), location=location, **network), Snapshots()
+    model, watch = DequantizedDensity(manifold=Sphere(2), location=location, **network), Snapshots(2)
     steps = epochs * math.ceil(rows / 512)
     schedule = cosine(3e-3, steps, warmup=min(100, steps - 1))
     model.fit(x, epochs=epochs, batch_size=512, rng=0, optimizer=Adam(schedule), average=0.999, callbacks=[watch])
@@ -84,7 +73,7 @@ def main(rows=200_000, epochs=50, rings=96, draws=1000, effort=400_000, seconds=
     maps["model and draws of it"] = plot.tabulated(density), model.sample(draws, rng=2)
     paths = [plot.save(plot.density_maps(maps, title="Dequantised density"), out / "maps.png")]
     paths.append(plot.save(plot.estimation_bias(samples, gaps, errors), out / "bias.png"))
-    snapshots = [(step, loss, lambda at, t=theta: density(at, t)) for step, loss, theta in kept[::2]]
+    snapshots = [(step, loss, lambda at, t=theta: density(at, t)) for step, loss, theta in kept]
     film = plot.learning_film(snapshots, (truth, y[:300]), floor=ENTROPY, seconds=seconds)
     suffix = "mp4" if shutil.which("ffmpeg") else "gif"
     return [*paths, plot.save_video(film, out / f"learning.{suffix}")]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,11 @@ import numpy as np
 from geomlat.backends import namespace
 from geomlat.distributions import Normal
 from geomlat.flows.coupling import AdditiveCoupling, AffineCoupling
-from geomlat.flows.linear import Permutation
+from geomlat.flows.linear import ActNorm, Permutation
 from geomlat.flows.spline import SplineCoupling
 from geomlat.flows.transform import Chain, Transform
 from geomlat.grad import Params
+from geomlat.nn import Layer
 from geomlat.train.trainable import Trainable, finite, shaped
 
 Array = Any
@@ -33,8 +34,8 @@ class Flow(Trainable):
     transforms
         The first is next to the base.
     base
-        Any law with ``sample(shape, rng=)`` and ``log_prob_vjp``, whose parameters are not trained; None is the
-        standard normal in the dtype of the data.
+        Any law with ``sample(shape, rng=)`` and ``log_prob(z)``, whose parameters are not trained, a fitted flow too;
+        without ``log_prob_vjp`` it is differentiated numerically. None is the standard normal in the dtype of the data.
     context
         Features of the context each row comes with, 0 for none.
 
@@ -62,6 +63,18 @@ class Flow(Trainable):
         """Columns of the training data: those of a point, then those of its context."""
         return self.dim + self.context
 
+    def children(self) -> Iterator[tuple[str, Layer]]:
+        """The transforms; a base that is a flow keeps its parameters to itself."""
+        return ((name, layer) for name, layer in super().children() if name != "base")
+
+    def config(self) -> dict[str, Any]:
+        """As of every model; of a base that cannot be described the name alone."""
+        try:
+            return super().config()
+        except TypeError:
+            kind = type(self.base)
+            return {**replace(self, base=None).config(), "base": {"type": f"{kind.__module__}.{kind.__qualname__}"}}
+
     def base_like(self, x: Array) -> Any:
         """The base law, in the dtype of ``x`` if it is the standard normal."""
         if self.base is not None:
@@ -75,10 +88,10 @@ class Flow(Trainable):
     ) -> tuple[Array, Callable[[Array, Params], tuple[Array, Array | None]]]:
         """``log p(x)`` ``(...)`` at points ``(..., dim)``, and ``pull(dl, g) -> (dx, dcontext)``."""
         (z, logdet), pull_chain = self.chain.inverse_vjp(p, x, context)
-        log_base, pull_base = self.base_like(x).log_prob_vjp(z)
+        log_base, pull_base = _log_base_vjp(self.base_like(x), z)
 
         def pull(dl: Array, g: Params) -> tuple[Array, Array | None]:
-            return pull_chain((pull_base(dl)[0], dl), g)
+            return pull_chain((pull_base(dl), dl), g)
 
         return log_base + logdet, pull
 
@@ -87,12 +100,12 @@ class Flow(Trainable):
     ) -> tuple[tuple[Array, Array], Callable[..., tuple[Array, Array | None]]]:
         """``(x, log p(x))`` of base points ``noise`` ``(..., dim)``; ``pull((dx, dl), g) -> (dnoise, dcontext)``."""
         (x, logdet), pull_chain = self.chain.forward_vjp(p, noise, context)
-        log_base, pull_base = self.base_like(noise).log_prob_vjp(noise)
+        log_base, pull_base = _log_base_vjp(self.base_like(noise), noise)
 
         def pull(cotangent: tuple[Array | None, Array | None], g: Params) -> tuple[Array, Array | None]:
             dx, dl = cotangent
             dnoise, dcontext = pull_chain((dx, None if dl is None else -dl), g)
-            return dnoise if dl is None else dnoise + pull_base(dl)[0], dcontext
+            return dnoise if dl is None else dnoise + pull_base(dl), dcontext
 
         return (x, log_base - logdet), pull
 
@@ -112,26 +125,59 @@ class Flow(Trainable):
         """The batch mean of ``-log p(x)`` as ``loss``, in nats."""
         return {"loss": self.loss_vjp(theta, x, noise)[0]}
 
+    def start(self, X: Array, *, context: Array | None = None, rng: Any) -> Array:
+        """A parameter vector whose `ActNorm` layers are set, from the data to the base, by the rows of ``X``.
+
+        Each then hands rows of mean 0 and variance 1 to the transform before it; for ``fit(X, theta=)``.
+
+        Raises
+        ------
+        ValueError
+            If the shapes are wrong or some coordinate does not vary.
+        """
+        rows, context = self._split(self._joined(finite("X", shaped("X", X, self.dim)), context))
+        theta = self.init(rng=rng)
+        p, rows = self.view(theta), namespace(rows).astype(rows, theta.dtype, copy=False)
+        for transform in reversed(self.transforms):
+            if isinstance(transform, ActNorm):
+                transform.initialise(p, rows)
+            rows = transform.inverse(p, rows, context)[0]
+        return theta
+
     def fit(self, X: Array, y: None = None, *, context: Array | None = None, **settings: Any) -> Flow:
         """Maximum likelihood on the rows of ``X``, with the ``context`` of each; settings as `geomlat.train.fit`."""
         shaped("X", X, self.dim)
         return super().fit(self._joined(X, context), **settings)
 
     def log_prob(self, X: Array, context: Array | None = None) -> Array:
-        """``log p`` of each row of ``X`` ``(n, dim)`` by the fitted parameters."""
+        """``log p`` ``(...)`` of points ``(..., dim)`` by the fitted parameters, those with a context in rows."""
+        X = np.asarray(X) if isinstance(X, list | tuple) else X
+        if context is None and X.ndim != 2 and X.shape[-1:] == (self.dim,):
+            xp = namespace(X)
+            return xp.reshape(self.log_prob(xp.reshape(X, (-1, self.dim))), X.shape[:-1])
         rows = self._joined(finite("X", shaped("X", X, self.dim)), context)
         theta = self.vector()
         rows = namespace(rows).astype(rows, theta.dtype, copy=False)
         return self.log_density_vjp(self.view(theta), *self._split(rows))[0]
 
+    def log_prob_vjp(self, x: Array) -> tuple[Array, Callable[[Array], tuple[Array]]]:
+        """``log p`` of points ``(..., dim)`` by the fitted parameters, and ``pull(dl) -> (dx,)``, as of any law."""
+        theta = self.vector()
+        l, pull_density = self.log_density_vjp(self.view(theta), x)
+
+        def pull(dl: Array) -> tuple[Array]:
+            return (pull_density(dl, self.view(namespace(theta).zeros_like(theta)))[0],)
+
+        return l, pull
+
     def score_samples(self, X: Array, context: Array | None = None) -> Array:
         """`log_prob`, by the name scikit-learn gives it."""
         return self.log_prob(X, context)
 
-    def sample(self, n: int = 1, *, rng: Any, context: Array | None = None) -> Array:
-        """``n`` points ``(n, dim)`` by the fitted parameters, for the rows of ``context`` ``(n, context)`` if any."""
+    def sample(self, n: int | tuple[int, ...] = 1, *, rng: Any, context: Array | None = None) -> Array:
+        """``n`` points ``(n, dim)``, or a batch of shape ``n``, for the rows of ``context`` ``(n, context)`` if any."""
         theta = self.vector()
-        z = self.base_like(theta).sample((n,), rng=rng)
+        z = self.base_like(theta).sample(n if isinstance(n, tuple) else (n,), rng=rng)
         return self.chain.forward(self.view(theta), namespace(z).astype(z, theta.dtype, copy=False), context)[0]
 
     def _split(self, rows: Array) -> tuple[Array, Array | None]:
@@ -146,6 +192,32 @@ class Flow(Trainable):
             return x
         xp, context = namespace(x), shaped("context", context, self.context)
         return xp.concat((x, xp.astype(context, x.dtype, copy=False)), axis=-1)
+
+
+STEP = 1e-3
+"""Of the differences that stand for the pull of a base without one; relative to points beyond 1."""
+
+
+def _log_base_vjp(base: Any, z: Array) -> tuple[Array, Callable[[Array], Array]]:
+    """``log_prob`` of a base at ``z`` in the dtype of ``z``, and ``pull(dl) -> dz``.
+
+    A base without ``log_prob_vjp`` is differentiated by central differences of fourth order in float64.
+    """
+    xp = namespace(z)
+    l, pull_law = base.log_prob_vjp(z) if hasattr(base, "log_prob_vjp") else (base.log_prob(z), None)
+
+    def pull(dl: Array) -> Array:
+        if pull_law is not None:
+            return xp.astype(pull_law(dl)[0], z.dtype, copy=False)
+        wide, columns = xp.astype(z, xp.float64), []
+        for j in range(z.shape[-1]):
+            at = xp.arange(z.shape[-1]) == j
+            h = xp.where(at, STEP * xp.maximum(xp.abs(wide), xp.ones_like(wide)), xp.zeros_like(wide))
+            near, far = (base.log_prob(wide + k * h) - base.log_prob(wide - k * h) for k in (1, 2))
+            columns.append((8.0 * near - far) / (12.0 * xp.sum(h, axis=-1)))
+        return dl[..., None] * xp.astype(xp.stack(columns, axis=-1), z.dtype, copy=False)
+
+    return xp.astype(l, z.dtype, copy=False), pull
 
 
 _KINDS = {"affine": AffineCoupling, "additive": AdditiveCoupling, "spline": SplineCoupling}

@@ -200,25 +200,50 @@ class FlowMixture(Trainable):
         return theta
 
     def fit(
-        self, X: Array, y: Array | None = None, *, starts: int = 0, trial_epochs: int = 20, **settings: Any
+        self,
+        X: Array,
+        y: Array | None = None,
+        *,
+        starts: int = 0,
+        trial_epochs: int = 20,
+        labelled_epochs: int = 0,
+        **settings: Any,
     ) -> FlowMixture:
         """Train on the rows of ``X`` ``(n, features)``, with labels ``y`` ``(n,)``, -1 where unknown, if there are any.
 
         With ``starts`` each of that many vectors by `start`, the last of them nested, is first trained for
-        ``trial_epochs`` by the objective ``"marginal"``; the one of the largest objective on the rows goes on.
+        ``trial_epochs`` by the objective ``"marginal"``; the one of the largest objective on the rows goes on. With
+        ``labelled_epochs`` the mixture first takes that many steps of ``Adam(1e-3)`` on the rows with a label alone.
 
         Raises
         ------
         ValueError
-            If the shapes are wrong, or a label is not an integer of -1 .. n_components - 1.
+            If the shapes are wrong, a label is not an integer of -1 .. n_components - 1, or no row has a label where
+            ``labelled_epochs`` are asked for, or both kinds of starts are.
         """
         validation = settings.pop("validation", None)
         if validation is not None:
             settings["validation"] = self._rows(validation, None)
         rows = self._rows(X, y)
-        if starts and not settings.get("resume"):
-            settings["theta"] = self._tried(rows, starts, trial_epochs, settings)
+        if not settings.get("resume"):
+            if starts and labelled_epochs:
+                msg = "a mixture starts from data (starts=) or from labels (labelled_epochs=), not from both"
+                raise ValueError(msg)
+            if starts:
+                settings["theta"] = self._tried(rows, starts, trial_epochs, settings)
+            if labelled_epochs:
+                settings["theta"] = self._taught(rows, labelled_epochs, settings)
         return super().fit(rows, **settings)
+
+    def _taught(self, rows: Array, epochs: int, settings: dict[str, Any]) -> Array:
+        from geomlat.train import fit
+
+        known = rows[rows[:, self.features] >= 0.0]
+        if not len(known):
+            msg = "labelled_epochs= needs rows with a label, but y holds none"
+            raise ValueError(msg)
+        kept = {name: settings[name] for name in ("dtype", "theta", "rng", "threads") if name in settings}
+        return fit(self, known, epochs=epochs, batch_size=len(known), **kept).theta
 
     def _tried(self, rows: Array, starts: int, epochs: int, settings: dict[str, Any]) -> Array:
         from geomlat.random import stream
@@ -273,6 +298,7 @@ class FlowMixture(Trainable):
         """``n`` points ``(n, features)`` of the mixture, or of one component."""
         from geomlat.random import stream, uniform
 
+        self._known(() if component is None else (component,))
         first, theta = stream(rng), self.vector()
         p, xp = self.view(theta), namespace(theta)
         edges = np.cumsum(np.asarray(self.weights(), dtype=np.float64))
@@ -294,8 +320,9 @@ class FlowMixture(Trainable):
         Raises
         ------
         ValueError
-            If fewer than two would remain, or the flows are shared.
+            If fewer than two would remain, the flows are shared, or there is no such component.
         """
+        self._known(components)
         kept = [c for c in range(self.n_components) if c not in components]
         if self.shared or len(kept) < 2:
             msg = f"components are removed from a mixture of separate flows that keeps two or more, kept {kept}"
@@ -313,6 +340,12 @@ class FlowMixture(Trainable):
             if name.startswith("posterior."):
                 new[name][...] = old[name] if old[name].shape == new[name].shape else old[name][..., kept]
         return small.fitted(theta)
+
+    def _known(self, components: Sequence[int]) -> None:
+        unknown = [c for c in components if c not in range(self.n_components)]
+        if unknown:
+            msg = f"components are numbered 0 .. {self.n_components - 1}, got {', '.join(map(str, unknown))}"
+            raise ValueError(msg)
 
     def _stacked(self, p: Params) -> Params:
         """The parameters of all flows, which lie one after the other, as those of one flow with an axis more."""

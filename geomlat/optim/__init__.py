@@ -9,7 +9,7 @@ from geomlat.optim.normalised import NormalisedAdam, normalised
 from geomlat.optim.optimizer import Optimizer
 from geomlat.optim.placed import Placed, placed
 from geomlat.optim.riemannian import RiemannianAdam, RiemannianSGD
-from geomlat.optim.schedules import constant, cosine, linear_warmup, step_decay, value_at, warmup
+from geomlat.optim.schedules import constant, cosine, growth, linear_warmup, step_decay, value_at, warmup
 from geomlat.optim.sgd import SGD
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "apart",
     "constant",
     "cosine",
+    "growth",
     "linear_warmup",
     "normalised",
     "placed",

@@ -46,6 +46,14 @@ def step_decay(value: float, every: int, *, factor: float = 0.1) -> Schedule:
     return partial(_step_decay, value=value, every=_counted("every", every), factor=factor)
 
 
+def growth(value: float, rate: float, *, ceiling: float = 1.0) -> Schedule:
+    """``min(ceiling, value * exp(rate * step))``: the inverse of a temperature that decays, down to ``1 / ceiling``."""
+    if not (0.0 < value <= ceiling and rate > 0.0):
+        msg = f"growth needs 0 < value <= ceiling and rate > 0, got {value}, {ceiling} and {rate}"
+        raise ValueError(msg)
+    return partial(_growth, value=value, rate=rate, ceiling=ceiling)
+
+
 def _counted(name: str, steps: int) -> int:
     if steps < 1:
         msg = f"{name} must be at least 1, got {steps}"
@@ -74,3 +82,7 @@ def _cosine(step: int, *, peak: float, steps: int, floor: float, warmup: int) ->
 
 def _step_decay(step: int, *, value: float, every: int, factor: float) -> float:
     return float(value * factor ** (step // every))
+
+
+def _growth(step: int, *, value: float, rate: float, ceiling: float) -> float:
+    return ceiling if math.log(value / ceiling) + rate * step >= 0.0 else value * math.exp(rate * step)

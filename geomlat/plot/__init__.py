@@ -17,7 +17,7 @@ from geomlat.plot.histogram import likelihood_histogram
 from geomlat.plot.images import decoded, interpolations, reconstructions, sample_grid
 from geomlat.plot.latent_space import latent, latent_globe
 from geomlat.plot.picture import Picture
-from geomlat.plot.plane import Snapshot, mixture_film, mixture_picture
+from geomlat.plot.plane import Snapshot, density_picture, mixture_film, mixture_picture, snapshots
 from geomlat.plot.sphere import from_degrees, hammer, hammer_inverse
 from geomlat.plot.style import save
 from geomlat.plot.torus import torus_maps
@@ -37,6 +37,7 @@ __all__ = [
     "decoded",
     "density_globes",
     "density_maps",
+    "density_picture",
     "density_rose",
     "estimation_bias",
     "exponential_map",
@@ -59,6 +60,7 @@ __all__ = [
     "sample_grid",
     "save",
     "save_video",
+    "snapshots",
     "tabulated",
     "torus_maps",
     "training_curves",

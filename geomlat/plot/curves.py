@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from geomlat.plot.style import COLOURS, GREY, canvas, dress, headline
+from geomlat.plot.style import COLOURS, GREY, canvas, dress, floor_line, headline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +45,9 @@ CHARTS = (
 )
 
 
-def training_curves(histories: History | Mapping[str, History], *, title: str = "") -> Figure:
+def training_curves(
+    histories: History | Mapping[str, History], *, floor: float | None = None, title: str = ""
+) -> Figure:
     """Loss, reconstruction, KL and the weight beta by epoch, one colour for each run.
 
     Parameters
@@ -54,6 +56,8 @@ def training_curves(histories: History | Mapping[str, History], *, title: str = 
         A history, or several by name. A history is the folder of a run, which holds ``history.jsonl``, or its rows:
         ``{"epoch": 1, "loss": ..., "validation": {"loss": ..., "reconstruction": ..., "kl": ...}, "beta": ...}``;
         ``validation`` may be None, and a panel for which no run has values is left out.
+    floor
+        The least loss there is, such as the entropy of a toy law: a dashed line in the panel of the loss.
     """
     runs = {name: _rows(h) for name, h in (histories if isinstance(histories, Mapping) else {"": histories}).items()}
     present = [chart for chart in CHARTS if any(_has(rows, chart) for rows in runs.values())]
@@ -69,6 +73,8 @@ def training_curves(histories: History | Mapping[str, History], *, title: str = 
         _whole_epochs(ax)
         ax.grid(axis="y", color="#e8eaed", linewidth=0.6)
         dress(ax, title=chart.title, x="epoch", y=chart.unit)
+        if floor is not None and chart is CHARTS[0]:
+            floor_line(ax, floor)
     axes[0].legend(frameon=False, fontsize=8, labelcolor=GREY)
     return figure
 

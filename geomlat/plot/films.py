@@ -10,7 +10,7 @@ import numpy as np
 from geomlat.backends import to_host
 from geomlat.plot.density import DECADES, density_bar, map_dots
 from geomlat.plot.sphere import Density, from_degrees, globe_map, hammer_map, orthographic
-from geomlat.plot.style import COLOURS, GREY, INK, bare, canvas, dress, headline
+from geomlat.plot.style import COLOURS, GREY, bare, canvas, dress, floor_line, headline
 from geomlat.plot.video import Film
 
 if TYPE_CHECKING:
@@ -102,10 +102,7 @@ def learning_film(
         below.plot(steps, losses, color=GREY, linewidth=0.6)
         below.plot(steps[: k + 1], losses[: k + 1], color=COLOURS[0], linewidth=1.6)
         if floor is not None:
-            below.axhline(floor, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
-            below.annotate(
-                "entropy", (1.0, floor), (0, 3), ("axes fraction", "data"), "offset points", ha="right", fontsize=8
-            )
+            floor_line(below, floor)
         dress(below, x="step", y="loss (nats)")
         return figure
 

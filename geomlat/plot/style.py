@@ -70,6 +70,13 @@ def bare(ax: Axes, *, title: str = "") -> None:
     ax.set_title(title, fontsize=10, color=INK)
 
 
+def floor_line(ax: Axes, floor: float) -> None:
+    """The least loss there is: a dashed line with its name at the right end."""
+    ax.axhline(floor, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
+    place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+    ax.annotate("entropy of the truth", (1.0, floor), (0, 3), ha="right", fontsize=8, color=INK, **place)
+
+
 @dataclass(frozen=True)
 class Paint:
     """The colour of each point, and what the colours mean.

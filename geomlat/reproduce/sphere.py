@@ -6,9 +6,9 @@ draws in batches of 512 and networks of 64 units. Their figures for flows in tan
 which dropped draws beyond the cut locus; ``windings=0`` does the same. Densities are compared after division by their
 mass.
 
-The networks of the tangent flows have rectified units: smooth ones leave more mass between the modes. With tanh the
-good base had 0.015 and 0.026 in two seeds and 4 and 7 in 10 000 of misplaced mass, with relu 0.0040 and 0.0044 and 2 in
-10 000, in as many steps.
+The networks have rectified units: smooth ones leave more mass between the modes. With tanh the good base had 0.015 and
+0.026 in two seeds and 4 and 7 in 10 000 of misplaced mass, with relu 0.0040 and 0.0044 and 2 in 10 000, in as many
+steps; the dequantised flow had 0.0069, and has 0.0015.
 """
 
 from __future__ import annotations
@@ -36,10 +36,18 @@ BASES = {
 }
 """Between the modes; opposite the second mode; that and the second mode itself."""
 
-FULL = {"rows": 200_000, "learning_rate": 3e-3, "warmup": 100, "blocks": 6, "hidden": [64, 64], "rings": 96}
+FULL = {
+    "rows": 200_000,
+    "learning_rate": 3e-3,
+    "warmup": 100,
+    "blocks": 6,
+    "hidden": [64, 64],
+    "activation": "relu",
+    "rings": 96,
+}
 SMOKE = {"rows": 200, "epochs": 1, "blocks": 2, "hidden": [4], "rings": 16}
 DEQUANTISED = {"epochs": 50, "batch_size": 512}
-TANGENT = {"epochs": 25, "batch_size": 512, "activation": "relu"}
+TANGENT = {"epochs": 25, "batch_size": 512}
 SOURCE = "repository of Brofos et al. 2021"
 
 
@@ -51,7 +59,13 @@ def run_uniform(task: Task) -> Mapping[str, float]:
 def run_dequantised(task: Task) -> Mapping[str, float]:
     """Train a dequantised density; its exact density, its bound, and the mass of its importance-sampled density."""
     s = task.settings
-    model = DequantizedDensity(manifold=Sphere(2), location=s["location"], blocks=s["blocks"], hidden=s["hidden"])
+    model = DequantizedDensity(
+        manifold=Sphere(2),
+        location=s["location"],
+        blocks=s["blocks"],
+        hidden=s["hidden"],
+        activation=s["activation"],
+    )
     _fit(task, model)
     return _dequantised_scores(task, model)
 

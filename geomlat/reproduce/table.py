@@ -18,6 +18,7 @@ FAMILIES = (
     "embedding",
     "shapes",
     "sphere",
+    "planar",
     "mixtures",
     "directional",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from geomlat.train.callbacks import Callback, Progress
+from geomlat.train.callbacks import Callback, Progress, Snapshots, State
 from geomlat.train.checkpoint import Checkpoint, CheckpointError, load_checkpoint
 from geomlat.train.fitting import fit
 from geomlat.train.history import read_history
@@ -14,6 +14,8 @@ __all__ = [
     "CheckpointError",
     "Fitted",
     "Progress",
+    "Snapshots",
+    "State",
     "Training",
     "TrainingDiverged",
     "TrainingInterrupted",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 
+from geomlat.backends import to_host
 from geomlat.train.state import Training
 
 
@@ -25,6 +26,33 @@ class Callback:
 
     def on_end(self, training: Training) -> None:
         """At the end, after an interrupt or an error too."""
+
+
+class State(NamedTuple):
+    """A state of a run: the step, the training loss of the epoch it ended, and the weights to evaluate."""
+
+    step: int
+    loss: float
+    theta: Any
+
+
+class Snapshots(Callback):
+    """Keeps the state after some epochs in the list ``kept``, for pictures and films of a training.
+
+    Every one of the first ``first`` epochs, then each ``every``-th, and the last of the run.
+    """
+
+    def __init__(self, every: int = 1, *, first: int = 0) -> None:
+        if every < 1 or first < 0:
+            msg = f"every is at least 1 and first at least 0, got {every} and {first}"
+            raise ValueError(msg)
+        self.every, self.first, self.kept = every, first, list[State]()
+
+    def on_epoch(self, training: Training) -> None:
+        """Keep a copy of the weights."""
+        if training.epoch <= self.first or training.epoch % self.every == 0 or training.epoch == training.epochs:
+            theta = to_host(training.current).copy()
+            self.kept.append(State(training.step, float(training.history[-1]["loss"]), theta))
 
 
 class Progress(Callback):

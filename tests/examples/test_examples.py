@@ -225,7 +225,28 @@ def test_mixtures_of_flows_are_trained_and_drawn(example, monkeypatch, capsys):
     assert taught["floor"] < taught["nll"] < 1.5
     assert taught["nll"] < taught["bound"]
     assert {case: module.CASES[case][2] for case in module.CASES}["circles-64"] == 64
-    assert (module.heated(0), module.heated(10**4)) == (0.1, 1.0)
+    assert module.HEATED["beta"](0) == pytest.approx(0.1)
+
+
+def test_planar_flows_are_measured_from_the_entropy(example, monkeypatch, capsys):
+    from geomlat.plot import plane
+
+    monkeypatch.setattr(plane, "CELLS", 21)
+    module = example("planar_flows")
+    paths = module.main("circles", "spirals", rows=600, epochs=2, blocks=2, hidden=(4,), bins=4)
+    assert [p.name for p in paths] == ["circles.png", "spirals.png"]
+    assert all(p.stat().st_size > 20000 for p in paths)
+    said = capsys.readouterr().out
+    assert said.count("'excess'") == 2
+    law = module.LAWS["circles"]
+
+    class Exact:
+        log_prob = staticmethod(law.log_prob)
+        layout = module.train(law, rows=600, epochs=1, blocks=1, hidden=(4,)).layout
+
+    found = module.scores(Exact(), law)
+    assert found["excess"] == 0.0
+    assert found["nll"] == pytest.approx(1.9006, abs=0.02)
 
 
 def test_a_mixture_of_flows_draws_digits(example, monkeypatch, capsys):

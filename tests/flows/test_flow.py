@@ -6,6 +6,7 @@ from scipy import stats
 
 from geomlat.distributions import Normal
 from geomlat.flows import (
+    ActNorm,
     AffineCoupling,
     Autoregressive,
     CircularSpline,
@@ -112,6 +113,72 @@ def test_a_conditional_flow_uses_its_context():
     assert y.mean() == pytest.approx(2.0, abs=0.1)
     with pytest.raises(ValueError, match="1 context features"):
         flow.log_prob(x)
+
+
+class Logistic:
+    """A law of the plane with a sampler and a density only."""
+
+    def sample(self, shape, *, rng):
+        return np.random.default_rng(rng).logistic(size=(*shape, 2))
+
+    def log_prob(self, z):
+        return (-z - 2.0 * np.log1p(np.exp(-z))).sum(-1)
+
+
+class LogisticVjp(Logistic):
+    def log_prob_vjp(self, z):
+        return self.log_prob(z), lambda dl: (dl[..., None] * -np.tanh(0.5 * z),)
+
+
+def test_a_base_needs_a_sampler_and_a_density_only():
+    plain, exact = (coupling_flow(2, 2, (5,), base=base) for base in (Logistic(), LogisticVjp()))
+    theta, x = parameters(exact), 2.0 * np.random.default_rng(0).standard_normal((40, 2))
+    grads = []
+    for flow in (plain, exact):
+        g = np.zeros_like(theta)
+        flow.loss_vjp(theta, x, None)[1](flow.view(g))
+        grads.append(g)
+    np.testing.assert_allclose(grads[0], grads[1], rtol=1e-8, atol=1e-10)
+    fitted = coupling_flow(2, 2, (5,), base=Logistic()).fit(x.astype(np.float32), epochs=2, rng=0)
+    assert fitted.sample(5, rng=0).shape == (5, 2)
+    assert fitted.log_prob(x).dtype == fitted.theta.dtype == np.float32
+    assert fitted.config()["base"]["type"].endswith("Logistic")
+
+
+def test_a_flow_is_a_law_and_may_be_a_base():
+    inner = FLOWS["affine"]
+    inner.fitted(parameters(inner))
+    x = inner.sample((3, 4), rng=0)
+    assert x.shape == (3, 4, 2)
+    np.testing.assert_array_equal(inner.log_prob(x)[2], inner.log_prob(x[2]))
+    assert inner.log_prob(x[0, 0]).shape == ()
+    gradcheck(inner.log_prob_vjp, x[0], step=1e-3)
+    outer = coupling_flow(2, 2, (5,), base=inner)
+    whole = Flow((*inner.transforms, *outer.transforms))
+    theta = parameters(outer)
+    whole.fitted(np.concatenate([inner.theta, theta]))
+    np.testing.assert_allclose(outer.fitted(theta).log_prob(x), whole.log_prob(x), rtol=1e-12)
+    np.testing.assert_allclose(outer.sample(6, rng=1), whole.sample(6, rng=1), rtol=1e-12)
+
+
+def test_a_start_hands_white_rows_to_every_act_norm():
+    gen = np.random.default_rng(0)
+    y = gen.standard_normal((500, 2)) * [3.0, 0.1] + [10.0, -4.0]
+    inside = AffineCoupling(dim=2, hidden=(5,), activation="tanh", context=1)
+    flow = Flow((ActNorm(2), inside, ActNorm(2)), context=1)
+    context = gen.standard_normal((500, 1))
+    theta = flow.start(y, context=context, rng=3)
+    p = flow.view(theta)
+    x, _ = flow.transforms[2].inverse(p, y)
+    np.testing.assert_allclose([x.mean(0), x.std(0)], [[0.0, 0.0], [1.0, 1.0]], atol=1e-12)
+    z, _ = flow.chain.inverse(p, y, context)
+    np.testing.assert_allclose([z.mean(0), z.std(0)], [[0.0, 0.0], [1.0, 1.0]], atol=1e-12)
+    before = flow.fitted(flow.init(rng=3)).log_prob(y, context).mean()
+    assert flow.fit(y, context=context, theta=theta, epochs=1, rng=0).log_prob(y, context).mean() > before + 10.0
+    with pytest.raises(ValueError, match="constant"):
+        flow.start(np.ones((5, 2)), context=context[:5], rng=0)
+    with pytest.raises(ValueError, match="1 context features"):
+        flow.start(y, rng=0)
 
 
 def test_runs_resume_and_describe(tmp_path):

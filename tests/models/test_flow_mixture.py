@@ -184,6 +184,30 @@ def test_labels_name_the_components():
     assert (model.predict(model.sample(200, rng=2, component=1)) == 1).mean() > 0.95
 
 
+def test_a_training_may_begin_with_the_labelled_rows_alone():
+    x, labels = three_blobs()
+    few = np.where(np.arange(len(x)) % 20 == 0, labels, -1)
+    model = FlowMixture(n_components=3, features=2, blocks=2, hidden=(8,))
+    known = few >= 0
+    first = model.fit(x[known], labels[known], epochs=50, batch_size=known.sum(), rng=0).theta
+    expected = model.fit(x, few, epochs=2, rng=0, optimizer=Adam(1e-2), theta=first).theta
+    found = model.fit(x, few, epochs=2, rng=0, optimizer=Adam(1e-2), labelled_epochs=50).theta
+    np.testing.assert_array_equal(found, expected)
+    with pytest.raises(ValueError, match="y holds none"):
+        model.fit(x, epochs=1, labelled_epochs=5)
+    with pytest.raises(ValueError, match="not from both"):
+        model.fit(x, few, epochs=1, labelled_epochs=5, starts=1)
+
+
+def test_only_components_that_are_there_are_drawn_and_removed():
+    model = FlowMixture(n_components=3, features=2, blocks=1)
+    model.fitted(model.init(rng=0))
+    with pytest.raises(ValueError, match=r"numbered 0 \.\. 2, got 3"):
+        model.sample(5, rng=0, component=3)
+    with pytest.raises(ValueError, match=r"numbered 0 \.\. 2, got 4"):
+        model.without(0, 4)
+
+
 def test_components_are_removed():
     x, labels = three_blobs()
     model = FlowMixture(n_components=3, features=2, blocks=2, hidden=(8,))

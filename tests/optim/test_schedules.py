@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from geomlat.optim import constant, cosine, linear_warmup, step_decay, value_at, warmup
+from geomlat.optim import constant, cosine, growth, linear_warmup, step_decay, value_at, warmup
 
 
 def test_values():
@@ -11,6 +11,17 @@ def test_values():
     assert [linear_warmup(2.0, 4)(t) for t in (0, 1, 3, 9)] == [0.5, 1.0, 2.0, 2.0]
     assert [step_decay(8.0, 3, factor=0.5)(t) for t in (0, 2, 3, 6)] == [8.0, 8.0, 4.0, 2.0]
     assert value_at(0.25, 3) == 0.25
+
+
+def test_growth():
+    f = growth(0.1, 0.5, ceiling=2.0)
+    assert f(0) == pytest.approx(0.1, rel=1e-14)
+    assert f(3) == pytest.approx(0.1 * math.exp(1.5), rel=1e-14)
+    assert [f(t) for t in (6, 10**6)] == [2.0, 2.0]
+    assert growth(0.1, 1e-3)(10**4) == 1.0
+    for bad in (lambda: growth(0.0, 1.0), lambda: growth(2.0, 1.0), lambda: growth(0.5, 0.0)):
+        with pytest.raises(ValueError, match="growth needs"):
+            bad()
 
 
 def test_cosine():

@@ -49,6 +49,13 @@ def test_runs_are_told_apart_and_gaps_are_left_out():
     assert plot.training_curves(rows()[:1]).axes[0].lines[0].get_marker() == "o"
 
 
+def test_the_floor_is_drawn_in_the_panel_of_the_loss():
+    figure = plot.training_curves(rows(), floor=1.5)
+    assert figure.axes[0].lines[-1].get_ydata()[0] == 1.5
+    assert figure.axes[0].texts[0].get_text() == "entropy of the truth"
+    assert [len(ax.lines) for ax in figure.axes[1:]] == [1, 1, 1]
+
+
 def test_a_folder_is_read(tmp_path):
     text = "".join(json.dumps(row) + "\n" for row in rows())
     (tmp_path / "history.jsonl").write_text(text + '{"epoch": 4, "lo')

@@ -5,8 +5,11 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from geomlat import plot
+from geomlat.flows import coupling_flow
+from geomlat.models import FlowMixture
 from geomlat.plot import plane, video
 from geomlat.plot.style import COLOURS
+from geomlat.train import Snapshots, State
 
 
 def halves(x):
@@ -62,3 +65,39 @@ def test_a_film_goes_through_the_states(monkeypatch, tmp_path):
     assert [film.still(share).axes[0].get_title() for share in (0.0, 0.5, 1.0)] == ["step 0", "step 10", "step 20"]
     assert len(film.still(0.5).axes[1].lines[1].get_xdata()) == 2
     assert plot.save_video(film, tmp_path / "film.gif").stat().st_size > 5000
+
+
+def test_the_density_stands_beside_the_truth(monkeypatch):
+    monkeypatch.setattr(plane, "CELLS", 41)
+    x, state = points(), snapshots()[-1]
+
+    def twice(at):
+        return state.log_prob(at) + np.log(2.0)
+
+    figure = plot.density_picture([state._replace(log_prob=twice)], state.log_prob, x, x[:50], floor=0.5, title="two")
+    exact, modelled, drawn, curve = figure.axes
+    one, two = (np.asarray(ax.images[0].get_array()) for ax in (exact, modelled))
+    np.testing.assert_allclose(two, 2.0 * one)
+    assert exact.images[0].get_clim() == modelled.images[0].get_clim() == (0.0, one.max())
+    left, right, low, high = exact.images[0].get_extent()
+    column, row = int((2.0 - left) / (right - left) * 41), int((0.0 - low) / (high - low) * 41)
+    assert one[row, column] > 0.9 * one.max()
+    assert len(drawn.collections[1].get_offsets()) == 50
+    assert curve.lines[-1].get_ydata()[0] == 0.5
+    with pytest.raises(ValueError, match="snapshots of a mixture"):
+        plot.mixture_picture([state._replace(proba=None)], x, x)
+
+
+def test_snapshots_are_models_with_the_weights_of_their_step():
+    flow, x = coupling_flow(2, 2, (4,)), points(50)
+    kept = Snapshots(2, first=1)
+    flow.fit(x, epochs=4, batch_size=25, rng=0, callbacks=(kept,))
+    shown = plot.snapshots(flow, kept.kept, x)
+    assert [s.step for s in shown] == [2, 4, 8]
+    np.testing.assert_array_equal(shown[-1].log_prob(x), flow.log_prob(x))
+    assert shown[0].loss == pytest.approx(-shown[0].log_prob(x).mean())
+    assert shown[0].loss > shown[-1].loss
+    assert shown[0].proba is None
+    mixture = FlowMixture(n_components=2, features=2, blocks=1)
+    state = State(3, 0.0, mixture.init(rng=0))
+    assert plot.snapshots(mixture, [state], x)[0].proba(x).shape == (50, 2)

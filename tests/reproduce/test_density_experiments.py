@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,11 +43,12 @@ def test_good_and_bad_bases_differ_in_the_base_alone() -> None:
     assert good["activation"] == "relu"
 
 
-def test_the_units_of_a_tangent_flow_are_those_of_the_settings(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "run"), [("tangent-good", sphere.run_tangent), ("dequantised", sphere.run_dequantised)]
+)
+def test_the_units_of_the_networks_are_those_of_the_settings(tmp_path: Path, name: str, run: Any) -> None:
     found = []
     for activation in ("relu", "tanh"):
-        e = experiments()["sphere-tangent-good"]
-        settings = {**e.budgets["smoke"].settings, "activation": activation}
-        task = Task("toy", settings, 0, tmp_path / activation)
-        found.append(sphere.run_tangent(task)["reverse"])
+        settings = {**experiments()[f"sphere-{name}"].budgets["smoke"].settings, "activation": activation}
+        found.append(run(Task("toy", settings, 0, tmp_path / activation))["reverse"])
     assert found[0] != found[1]

@@ -17,3 +17,15 @@ def test_smoke(name, tmp_path):
     if name == "pinwheel-3":
         assert values["excess"] == pytest.approx(values["nll"] - values["floor"])
         assert abs(values["gap"]) < 2.0
+
+
+@pytest.mark.parametrize("name", ["plane-circles", "plane-moons"])
+def test_flows_of_the_plane(name, tmp_path):
+    experiment = experiments()[name]
+    values = execute(Job(experiment, "smoke", 0, tmp_path))["values"]
+    assert {experiment.measure, *(gate.measure for gate in experiment.gates)} <= set(values)
+    # Floors computed apart: 1.9006 by quadrature, 1.305 +- 0.011 by draws.
+    assert values["floor"] == pytest.approx({"plane-circles": 1.9006, "plane-moons": 1.305}[name], abs=0.02)
+    assert values["excess"] == pytest.approx(values["nll"] - values["floor"])
+    assert 0.0 < values["excess"] < 3.0
+    assert experiment.budgets["full"].settings["blocks"] == 6

@@ -9,7 +9,7 @@ from linear_model import Linear, data, without_seconds
 from geomlat.backends.threads import thread_count
 from geomlat.optim import EMA, SGD, Adam, cosine, warmup
 from geomlat.random import normal, stream
-from geomlat.train import Callback, TrainingDiverged, fit
+from geomlat.train import Callback, Snapshots, TrainingDiverged, fit
 
 MODEL = Linear(4)
 
@@ -482,3 +482,14 @@ def test_history_without_a_folder_is_the_same(tmp_path):
     b = fit(MODEL, x, epochs=2, rng=0, validation=x, directory=tmp_path)
     assert without_seconds(a.history) == without_seconds(b.history)
     np.testing.assert_array_equal(a.theta, b.theta)
+
+
+def test_snapshots_are_copies_of_the_weights_to_evaluate():
+    kept = Snapshots(3, first=2)
+    got = fit(MODEL, data(32), epochs=7, batch_size=16, rng=0, callbacks=[kept], average=0.9)
+    assert [state.step for state in kept.kept] == [2, 4, 6, 12, 14]
+    np.testing.assert_array_equal(kept.kept[-1].theta, got.theta)
+    assert [state.loss for state in kept.kept] == [got.history[e - 1]["loss"] for e in (1, 2, 3, 6, 7)]
+    assert not np.array_equal(kept.kept[0].theta, kept.kept[1].theta)
+    with pytest.raises(ValueError, match="every is at least 1"):
+        Snapshots(0)
