@@ -12,6 +12,7 @@ import numpy as np
 from geomlat.backends import namespace
 from geomlat.grad import sum_to
 from geomlat.manifolds import hyperboloid_plane as plane
+from geomlat.manifolds import hyperboloid_pulls as rows
 from geomlat.manifolds import lorentz
 from geomlat.manifolds.base import Array, Manifold, Pull, SpaceForm, constant, draw
 from geomlat.manifolds.hyperboloid_rows import exp_row, log_row, transport_row
@@ -66,8 +67,7 @@ class Hyperboloid(Manifold):
     def exp(self, x: Array, u: Array, /, *, out: Array | None = None) -> Array:
         """``cosh(r) x + (sinh(r) / r) u`` with ``r = |u| / R``, cut short where its end would overflow."""
         if compiled(x, u):
-            most = math.log(float(np.finfo(x.dtype).max)) - 1
-            return self._by_rows(plane.exp_plane, exp_row, x, u, out=out, more=(most,))
+            return self._by_rows(plane.exp_plane, exp_row, x, u, out=out, more=(rows.longest(x),))
         xp, x, u = self._points(x, u)
         p = base(xp, x, self.radius)
         us, norm = lorentz.reach(xp, p, u[..., 1:], self.radius)
@@ -82,6 +82,8 @@ class Hyperboloid(Manifold):
         def pull(dy: Any) -> tuple[Any, ...]:
             if dy is None:
                 return None, None
+            if compiled(x, u, dy):
+                return rows.pulled(rows.exp_pull_row, x, u, y, dy, numbers=(self.radius, rows.longest(x)))
             p, g = base(xp, x, self.radius), lorentz.from_point(xp, y, dy)
             us, norm = lorentz.reach(xp, p, u[..., 1:], self.radius)
             c, s = xp.cosh(norm / self.radius), sinhc(norm / self.radius)
@@ -108,6 +110,8 @@ class Hyperboloid(Manifold):
         def pull(du: Any) -> tuple[Any, ...]:
             if du is None:
                 return None, None
+            if compiled(x, y, du):
+                return rows.pulled(rows.log_pull_row, x, y, du, numbers=(self.radius,))
             p, q = base(xp, x, self.radius), base(xp, y, self.radius)
             way = between(xp, p, q, self.radius)
             f, g = lorentz.shares(xp, way.half)
@@ -182,6 +186,8 @@ class Hyperboloid(Manifold):
     def norm(self, x: Array, u: Array, /) -> Array:
         """``sqrt(<u, u>)``."""
         xp, x, u = self._points(x, u)
+        if compiled(x, u):
+            return rows.rows_of(rows.norm_row, x, u, radius=self.radius, width=0)
         return lorentz.size(xp, base(xp, x, self.radius), u[..., 1:], self.radius)
 
     def norm_vjp(self, x: Array, u: Array, /) -> tuple[Array, Pull]:
@@ -191,6 +197,8 @@ class Hyperboloid(Manifold):
         def pull(dr: Any) -> tuple[Any, ...]:
             if dr is None:
                 return None, None
+            if compiled(x, u, dr):
+                return rows.pulled(rows.norm_pull_row, x, u, dr[..., None], numbers=(self.radius,))
             p, us = base(xp, x, self.radius), u[..., 1:]
             da, du = lorentz.from_size(xp, p, us, lorentz.size(xp, p, us, self.radius), dr[..., None], self.radius)
             return widened(xp, da, x), widened(xp, du, u)
@@ -302,6 +310,8 @@ class Hyperboloid(Manifold):
     def to_coordinates(self, x: Array, u: Array, /) -> Array:
         """The space part of u taken to the origin along the geodesic: ``u - (u_0 / (x_0 + R)) a``."""
         xp, x, u = self._points(x, u)
+        if compiled(x, u):
+            return rows.rows_of(rows.to_coordinates_row, x, u, radius=self.radius, width=self.n)
         p = base(xp, x, self.radius)
         return u[..., 1:] - along(xp, p.slope, u[..., 1:]) * (p.a / (p.height + self.radius))
 
@@ -312,6 +322,8 @@ class Hyperboloid(Manifold):
         def pull(dc: Any) -> tuple[Any, ...]:
             if dc is None:
                 return None, None
+            if compiled(x, u, dc):
+                return rows.pulled(rows.to_coordinates_pull_row, x, u, dc, numbers=(self.radius,))
             p, us = base(xp, x, self.radius), u[..., 1:]
             ball = p.a / (p.height + self.radius)
             t = along(xp, dc, ball)
@@ -324,6 +336,8 @@ class Hyperboloid(Manifold):
     def from_coordinates(self, x: Array, c: Array, /) -> Array:
         """``c`` taken from the origin to x: the tangent with space part ``c + (a . c) a / (R (x_0 + R))``."""
         xp, x, c = self._point_and_coordinates(x, c)
+        if compiled(x, c):
+            return rows.rows_of(rows.from_coordinates_row, x, c, radius=self.radius, width=self.n + 1)
         p = base(xp, x, self.radius)
         t = along(xp, p.a, c) / self.radius
         return vector(xp, t, c + t * (p.a / (p.height + self.radius)))
@@ -335,6 +349,8 @@ class Hyperboloid(Manifold):
         def pull(du: Any) -> tuple[Any, ...]:
             if du is None:
                 return None, None
+            if compiled(x, c, du):
+                return rows.pulled(rows.from_coordinates_pull_row, x, c, du, numbers=(self.radius,))
             p, g = base(xp, x, self.radius), du[..., 1:]
             dt = (along(xp, g, p.a / (p.height + self.radius)) + du[..., :1]) / self.radius
             da = dt * c + lorentz.from_ball(xp, p, along(xp, p.a, c) / self.radius * g, self.radius)

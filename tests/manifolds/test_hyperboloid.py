@@ -201,6 +201,44 @@ def test_kernels_equal_the_array_expressions(n, dtype):
     np.testing.assert_allclose(table[range(200), range(200)], m.dist(x, y), rtol=4 * eps)
 
 
+PULLS = {"exp": (2, 0), "log": (1, 0), "norm": (2, 1), "to_coordinates": (2, 2), "from_coordinates": (3, 0)}
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("n", [1, 2, 12])
+def test_pulls_by_kernels_equal_the_array_expressions(n, dtype):
+    m, gen = Hyperboloid(n, -0.3), np.random.default_rng(n)
+    scale = 10.0 ** gen.uniform(-6, 0.5, (3, 300, 1))
+    scale[:, :30] = gen.choice([0.0, 1e-30, 1.0, 3.0], (3, 30, 1))
+    x, y = (m.project(np.pad(s * gen.standard_normal((300, n)), ((0, 0), (1, 0))).astype(dtype)) for s in scale[:2])
+    y[30:35] = x[30:35]
+    c = (np.minimum(scale[2], 1) * gen.standard_normal((300, n))).astype(dtype)
+    given = (x, y, m.from_coordinates(x, c), c)
+    d = gen.standard_normal((300, n + 1)).astype(dtype)
+    cotangents = (d, d[:, 0], d[:, 1:])
+    for name, (second, out) in PULLS.items():
+        f, args = getattr(m, name + "_vjp"), (x, given[second])
+        (value, pull), (plain, pull_plain) = f(*args), f(*(a.view(Plain) for a in args))
+        size = np.abs(cotangents[out]).reshape(300, -1).max(-1).astype(float)
+        fast, slow = pull(cotangents[out]), pull_plain(cotangents[out].view(Plain))
+        for got, wanted in zip((value, *fast), (plain, *slow), strict=True):
+            assert type(got) is np.ndarray
+            assert got.dtype == dtype
+            assert got.shape == wanted.shape
+            gap, wanted = (a.reshape(300, -1).max(-1) for a in (np.abs(got.astype(float) - wanted), np.abs(wanted)))
+            assert np.all(gap <= 16 * np.finfo(dtype).eps * (wanted + size))
+
+
+def test_pulls_by_kernels_stay_finite_where_squares_do_not():
+    m, d = Hyperboloid(3), np.array([0.7, -1.0, 0.4, 2.0])
+    for size in (0.0, 1e-300, 1e-170, 1e-20, 1e20, 1e120, 1e160):
+        x, c = m.project(size * np.array([0.0, 3.0, 0.0, -4.0])), np.array([0.3, -1.0, 1e-200])
+        u = m.from_coordinates(x, c)
+        for name, arg, dy in (("exp", u, d), ("norm", u, d[0]), ("to_coordinates", u, d[1:]), ("log", m.exp(x, u), d)):
+            kernels = getattr(m, name + "_vjp")(x, arg)[1](np.asarray(dy))
+            assert all(np.all(np.isfinite(got)) for got in kernels)
+
+
 def test_kernels_reach_from_the_smallest_to_the_largest_floats():
     m = Hyperboloid(3)
     sizes = [0.0, 1e-300, 1e-160, 1e-20, 1.0, 1e20, 1e120, 1e160, 1e300]
