@@ -18,15 +18,13 @@ from geomlat.evaluate import (
     bits_per_dimension,
     bound,
     factor_active_units,
-    factorised_baseline,
-    independent_angles,
     knn_accuracy,
     log_likelihood,
     mean_and_error,
     tails,
 )
 from geomlat.evaluate.tails import LEVELS
-from geomlat.models import Binomial, CosineLoss, DiscretisedLogistic, VonMisesSoftplusKappa
+from geomlat.models import CosineLoss, DiscretisedLogistic, independent_features
 from geomlat.models.angles import Angles
 from geomlat.random import stream
 from geomlat.train import CheckpointError
@@ -57,7 +55,7 @@ _SPACES = {"e": "R", "s": "S", "h": "H", "p": "B", "u": "M", "t": "T"}
 
 
 def measure(run: Run, trained: dict[str, Any], dataset: Dataset, *, samples: int) -> dict[str, Any]:
-    """The scores of every model and of independent pixels or angles on the test split, in nats per row.
+    """The scores of every model and of independent features on the test split, in nats per row.
 
     All is plain data but ``"each"``, which has the log-likelihoods of the rows by model.
     """
@@ -73,13 +71,10 @@ def measure(run: Run, trained: dict[str, Any], dataset: Dataset, *, samples: int
             scores[member] |= {"effective_samples": found.effective_samples_mean}
             each[member] = found.log_p
     density = next(iter(trained.values())).likelihood
-    if isinstance(density, Binomial | DiscretisedLogistic):
-        train = dataset.prepare(dataset.train, rng=rng.child("train"))
-        each["pixels"] = factorised_baseline(train, x, density)
-        scores["pixels"] = _likelihoods(each["pixels"], density, dataset)
-    elif isinstance(density, VonMisesSoftplusKappa):
-        each["angles"] = independent_angles(dataset.train, x)
-        scores["angles"] = _likelihoods(each["angles"], density, dataset)
+    alone = independent_features(dataset.prepare(dataset.train, rng=rng.child("train")), x, density)
+    if alone is not None:
+        each[alone[0]] = alone[1]
+        scores[alone[0]] = _likelihoods(alone[1], density, dataset)
     return {"data": dataset.name, "rows": len(x), "samples": samples, "scores": scores, "each": each}
 
 

@@ -12,7 +12,7 @@ from geomlat.evaluate.angles import (
     circular_rank_correlation,
     independent_angles,
 )
-from geomlat.evaluate.baseline import factorised_baseline
+from geomlat.evaluate.baseline import factorised_baseline, independent_normals
 from geomlat.evaluate.bound import bound
 from geomlat.evaluate.clusters import ClusterScores, cluster_scores, k_medoids, matched_accuracy
 from geomlat.evaluate.divergence import Divergences, divergences, sphere_nodes
@@ -46,6 +46,7 @@ __all__ = [
     "factor_active_units",
     "factorised_baseline",
     "independent_angles",
+    "independent_normals",
     "k_medoids",
     "knn_accuracy",
     "knn_predict",

@@ -1,4 +1,4 @@
-"""The floor under every model: pixels drawn independently, each at its own smoothed frequency."""
+"""The floor under every model: features drawn independently, each by its own smoothed frequency or normal law."""
 
 from __future__ import annotations
 
@@ -38,6 +38,20 @@ def factorised_baseline(train: Any, test: Any, likelihood: Any = "bernoulli") ->
         from scipy.special import gammaln
 
         log_p += (gammaln(total + 1.0) - gammaln(test + 1.0) - gammaln(total - test + 1.0)).sum(axis=1)
+    return log_p
+
+
+def independent_normals(train: Any, test: Any, *, least: float) -> np.ndarray:
+    """Log-likelihood ``(n_test,)`` in nats of a normal law for each feature, fitted to the rows of ``train``.
+
+    No standard deviation is below ``least``, without which a feature that does not vary would have no density.
+    """
+    train, test = (to_host(x).astype(np.float64) for x in (train, test))
+    if train.ndim != 2 or test.ndim != 2 or train.shape[1] != test.shape[1] or not len(train) or not least > 0.0:
+        msg = f"independent_normals takes rows of one width and least > 0, got {train.shape}, {test.shape} and {least}"
+        raise ValueError(msg)
+    sd = np.maximum(train.std(axis=0), least)
+    log_p: np.ndarray = -0.5 * (((test - train.mean(axis=0)) / sd) ** 2 + np.log(2.0 * np.pi * sd**2)).sum(axis=1)
     return log_p
 
 

@@ -17,6 +17,7 @@ from geomlat.models.autoencoder import Autoencoder
 from geomlat.models.directional import PowerSphericalLatent, SphericalCauchyLatent, VonMisesFisherLatent
 from geomlat.models.flow_mixture import FlowMixture
 from geomlat.models.gaussian import GaussianLogVariance, GaussianSoftplusSD
+from geomlat.models.independent import independent_features
 from geomlat.models.latent import Latent
 from geomlat.models.latents import GaussianLatent, ProductLatent
 from geomlat.models.latents import latent as _latent
@@ -65,6 +66,7 @@ __all__ = [
     "WrappedLatent",
     "autoencoder",
     "build",
+    "independent_features",
     "load",
     "rate_vjp",
     "vae",

@@ -61,6 +61,7 @@ def _experiment(trained: Experiment, d: int, which: int, *, formula: bool = Fals
         budgets={name: budget(name) for name in BUDGETS},
         published=None if hyperbolic else Published(value=value, source="blog", mark="doc"),
         gates=() if formula else (Gate(measure="elbo", at_least=GATES[d][which]),),
+        floor=None if formula else trained.floor,
         needs=(trained.name,),
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from geomlat.reproduce.floors import Floor
 from geomlat.reproduce.task import Task
 
 BUDGETS = ("smoke", "standard", "full")
@@ -116,11 +117,14 @@ class Experiment:
         Which way the measure improves.
     run
         ``run(task) -> numbers``, once for each seed; a function of a module, that other processes can import.
-        `NAME_error`, if it is among the numbers, is the standard error of NAME within one run (over test rows, say).
+        `NAME_error`, if it is among the numbers, is the standard error of NAME within one run (over test rows, say),
+        `NAME_untrained` the number before training.
     budgets
         By name, see `BUDGETS`: smoke is a few seconds and needs no downloaded file, full is what was published.
     published, gates
         What to compare with and what must hold; at least one of the two.
+    floor
+        What independent features are worth on these data, in the unit of the measure.
     needs
         Names of experiments whose run of the same seed must have ended, see `Task.needed`.
     """
@@ -135,6 +139,7 @@ class Experiment:
     budgets: Mapping[str, Budget]
     published: Published | None = None
     gates: tuple[Gate, ...] = ()
+    floor: Floor | None = None
     needs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -17,7 +17,7 @@ from geomlat.data import Dataset
 from geomlat.evaluate import active_units, bits_per_dimension, bound, log_likelihood
 from geomlat.reproduce import vae
 from geomlat.reproduce.experiment import Budget, Experiment, Gate
-from geomlat.reproduce.faces import PIXELS_LFW
+from geomlat.reproduce.floors import FLOORS
 from geomlat.reproduce.task import Task
 
 FULL = {
@@ -101,7 +101,8 @@ def _experiment(name: str, system: str, space: str, minutes: float) -> Experimen
             "standard": Budget({**STANDARD, **own}, minutes=minutes),
             "full": Budget({**FULL, **own}, runs=3, minutes=12 * minutes),
         },
-        gates=(Gate(measure="bits", at_most=PIXELS_LFW, errors=3.0),),
+        gates=(Gate(measure="bits", at_most=FLOORS["lfw"].value, errors=3.0),),
+        floor=FLOORS["lfw"],
     )
 
 

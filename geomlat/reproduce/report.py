@@ -59,14 +59,15 @@ def _cells(experiment: Experiment, result: Result | None) -> list[str]:
         if shown and experiment.gates
         else ""
     )
-    head = [f"{experiment.system}: {experiment.quantity}", experiment.data, published(experiment.published)]
+    data = experiment.data + (f"; {experiment.floor}" if experiment.floor else "")
+    head = [f"{experiment.system}: {experiment.quantity}", data, published(experiment.published)]
     if result is None:
         return [*head, "", "", "", word, f"`{command(experiment.name, 'full')}`", ""]
     mean, error = result.mean(experiment.measure), result.error(experiment.measure)
     epochs = _epochs(result)
     return [
         *head,
-        number(mean, error),
+        number(mean, error) + _untrained(experiment, result),
         str(len(result.runs)),
         epochs,
         word + gates,
@@ -112,6 +113,11 @@ def duration(seconds: float) -> str:
         if seconds < 6000
         else f"{seconds / 3600:.1f} h"
     )
+
+
+def _untrained(experiment: Experiment, result: Result) -> str:
+    name = f"{experiment.measure}_untrained"
+    return f"; untrained {result.mean(name):.4g}" if all(name in run["values"] for run in result.runs) else ""
 
 
 def _epochs(result: Result) -> str:

@@ -17,6 +17,7 @@ from geomlat.data import Dataset, load
 from geomlat.evaluate import bound, log_likelihood
 from geomlat.optim import Adam, normalised
 from geomlat.reproduce.experiment import Budget, Experiment, Gate, Published
+from geomlat.reproduce.floors import FLOORS
 from geomlat.reproduce.paired import gap, keep_rows
 from geomlat.reproduce.task import Task
 
@@ -107,9 +108,12 @@ def scores(task: Task, model: Any, data: Dataset) -> dict[str, float]:
     # The bound of a row at one draw is its importance-sampled likelihood with one sample.
     once = log_likelihood(model, model.theta, x, samples=1, rng=rng.child("bound"))
     keep_rows(task, found.log_p)
+    theta = start(task, model, data, task.place(data.train))
+    before = log_likelihood(model, theta, x, samples=min(10, task.settings["samples"]), rng=rng.child("untrained"))
     return {
         "log_p": found.mean,
         "log_p_error": found.standard_error,
+        "log_p_untrained": before.mean,
         "effective_samples": found.effective_samples_mean,
         "elbo": -means["loss"],
         "elbo_error": once.standard_error,
@@ -153,6 +157,7 @@ def autoencoder(
         },
         published=published,
         gates=gates,
+        floor=FLOORS["mnist"],
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from geomlat.reproduce import vae
 from geomlat.reproduce.experiment import Budget, Experiment, Gate, Published
+from geomlat.reproduce.floors import FLOORS
 from geomlat.reproduce.paired import gap
 
 FULL = {
@@ -52,6 +53,7 @@ def _experiment(prior: str, dim: int, published: Published, gate: float, **chang
         },
         published=published,
         gates=(Gate(measure="log_p", at_least=gate),),
+        floor=FLOORS["mnist-static"],
     )
 
 

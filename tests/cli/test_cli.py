@@ -15,8 +15,8 @@ import pytest
 
 import geomlat
 from geomlat.cli import commands, main
-from geomlat.data import SETS, Dataset
-from geomlat.evaluate import independent_angles
+from geomlat.data import SETS, Dataset, load
+from geomlat.evaluate import independent_angles, independent_normals
 from geomlat.manifolds.angles import pairs_from_angles
 from geomlat.train import load_checkpoint
 
@@ -310,6 +310,19 @@ def test_angles_have_errors_in_degrees_and_a_picture(
     assert set(scores) == {"vae"}
     assert "log_p" not in scores["vae"]
     assert "degrees" in scores["vae"]
+
+
+def test_real_values_stand_beside_a_normal_law_for_each_feature(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--data", "circle", "--hidden", "4", "--epochs", "1", "--warmup", "0", "--samples", "2"]
+    assert main(["train", "nvae", *options, "--out", "run"]) == 0
+    assert "independent features" in capsys.readouterr().out
+    scores = json.loads(Path("run/metrics.json").read_text())["scores"]
+    d = load("circle")
+    least = float(d.likelihood.partition(":")[2])
+    assert scores["features"]["log_p"] == pytest.approx(independent_normals(d.train, d.test, least=least).mean())
+    assert main(["train", "nvae", *options, "--likelihood", "gaussian-sd:0.7", "--out", "other"]) == 0
+    scores = json.loads(Path("other/metrics.json").read_text())["scores"]
+    assert scores["features"]["log_p"] == pytest.approx(independent_normals(d.train, d.test, least=0.7).mean())
 
 
 @pytest.mark.parametrize("rate", ["1e5", "1e30"])

@@ -5,10 +5,17 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from scipy.stats import binom
+from scipy.stats import binom, norm
 
 from geomlat import random
-from geomlat.evaluate import active_units, bound, factorised_baseline, mean_and_error, rate_distortion
+from geomlat.evaluate import (
+    active_units,
+    bound,
+    factorised_baseline,
+    independent_normals,
+    mean_and_error,
+    rate_distortion,
+)
 
 
 def test_mean_and_error():
@@ -55,6 +62,17 @@ def test_binomial_baseline_is_the_smoothed_frequency():
     expected = binom(1, f).logpmf(test > 8).sum(1)
     np.testing.assert_allclose(factorised_baseline(train > 8, test > 8, "binomial:1"), expected, rtol=1e-12)
     np.testing.assert_allclose(factorised_baseline(train > 8, test > 8), expected, rtol=1e-12)
+
+
+def test_normals_are_fitted_to_each_feature():
+    g = np.random.default_rng(0)
+    train, test = g.standard_normal((50, 3)) * [1.0, 0.2, 0.0] + [0.0, 3.0, 1.0], g.standard_normal((9, 3))
+    sd = np.maximum(train.std(0), 0.3)
+    assert sd[0] > 0.3
+    expected = norm(train.mean(0), sd).logpdf(test).sum(1)
+    np.testing.assert_allclose(independent_normals(train, test, least=0.3), expected, rtol=1e-12)
+    with pytest.raises(ValueError, match="least > 0, got"):
+        independent_normals(train, test[:, :2], least=0.3)
 
 
 def test_baseline_normalises_over_all_images():

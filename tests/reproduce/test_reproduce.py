@@ -19,6 +19,7 @@ import pytest
 import geomlat
 from geomlat.cli import main, reproduction
 from geomlat.reproduce import BUDGETS, Budget, Experiment, Gate, Published, Result, Task, report, results, status
+from geomlat.reproduce.floors import Floor
 from geomlat.reproduce.machine import commit, machine
 from geomlat.reproduce.running import Job, execute, plan, run_all
 from geomlat.reproduce.table import chosen, experiments, families
@@ -174,6 +175,12 @@ def test_the_table_stands_between_its_marks(tmp_path: Path) -> None:
     assert "| 12.00 +- 0.10 | 1 |  | short run | `geomlat reproduce toy` | 50 s |" in lines[4]
     alone = toy("d", published=None, gates=(Gate(measure="score", at_least=12.0),))
     assert "| reproduced (gate: score >= 12) |" in report.table([(alone, result(12.4, 12.6))])
+    bounded = toy("e", floor=Floor(-3.25, "independent pixels"))
+    untrained = {**result(12.4).__dict__, "runs": [{"seed": 0, "seconds": 50.0, "values": {"score": 12.4}}]}
+    untrained["runs"][0]["values"]["score_untrained"] = 1.23456
+    (line,) = report.table([(bounded, Result(**untrained))]).splitlines()[2:]
+    assert "; independent pixels -3.25 |" in line
+    assert "| 12.4; untrained 1.235 |" in line
     page = tmp_path / "page.md"
     page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
     for _ in range(2):

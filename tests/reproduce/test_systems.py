@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,10 @@ import pytest
 
 from geomlat import models
 from geomlat.data import load
+from geomlat.evaluate import factorised_baseline
+from geomlat.models.likelihoods import likelihood
 from geomlat.reproduce import Task, neighbours, paired, vae
+from geomlat.reproduce.floors import FLOORS, floor
 from geomlat.reproduce.running import Job, execute
 from geomlat.reproduce.table import experiments
 
@@ -41,6 +45,38 @@ def test_the_post_has_another_divergence_in_hyperbolic_space(tmp_path: Path) -> 
     assert found["elbo"] == scores["elbo"]
     assert found["elbo_formula"] == pytest.approx(scores["elbo"] + scores["kl"] - scores["euclidean_kl"])
     assert scores["kl"] - scores["euclidean_kl"] > 0.01
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FLOORS)
+def test_floors_are_those_of_the_data(name: str) -> None:
+    try:
+        found = floor(load(name))
+    except (OSError, ValueError) as error:
+        pytest.skip(str(error))
+    assert FLOORS[name].value == pytest.approx(found, abs=0.06 if name.startswith("mnist") else 0.0006)
+
+
+def test_a_floor_is_the_likelihood_of_independent_features() -> None:
+    data = load("digits")
+    expected = factorised_baseline(data.train, data.test, data.likelihood).mean()
+    assert floor(data) == pytest.approx(expected, rel=1e-12)
+    grey = replace(data, likelihood="logistic:16:17")
+    nats = factorised_baseline(data.train, data.test, likelihood("logistic:16:17")).mean()
+    assert floor(grey) == pytest.approx(-nats / (64 * np.log(2)), rel=1e-12)
+    with pytest.raises(ValueError, match="no likelihood"):
+        floor(replace(data, likelihood="cosine"))
+
+
+def test_every_row_of_a_likelihood_has_a_floor_and_what_is_untrained(tmp_path: Path) -> None:
+    for e in experiments().values():
+        data = e.budgets["full"].settings.get("data")
+        if e.measure in ("log_p", "bits", "elbo") and data in FLOORS:
+            assert e.floor is FLOORS[data], e.name
+    values = execute(Job(experiments()["vamp-freyfaces-d10"], "smoke", 0, tmp_path))["values"]
+    assert values["bits_untrained"] == pytest.approx(-values["log_p_untrained"] / (64 * np.log(2)))
+    scale = values["log_p_untrained"] / values["log_p"]
+    assert 1.0 < scale < 100.0
 
 
 def test_models_of_one_seed_see_the_same_binarised_rows() -> None:
