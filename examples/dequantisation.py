@@ -69,8 +69,14 @@ def main(rows=200_000, epochs=50, rings=96, draws=1000, effort=400_000, seconds=
     def truth(at):
         return np.exp(law.log_prob(at))
 
-    maps = {"target and draws of it": (truth, y)}
-    maps["model and draws of it"] = plot.tabulated(density), model.sample(draws, rng=2)
+    def misplaced(at):
+        return np.where(law.log_prob(at) < law.log_prob(x).max() + math.log(1e-4), density(at), 0.0)
+
+    found, z = divergences(law.log_prob(x), model.log_prob(x), weights), model.sample(20 * draws, rng=2)
+    maps = {"target and draws of it": (truth, y), "model and draws of it": (plot.tabulated(density), z[:draws])}
+    there = z[misplaced(z) > 0.0]
+    name = f"where the target is below 1e-4 of its peak: {1e4 * found.spurious:.1f} in 10 000 of the model's mass"
+    maps[name] = plot.tabulated(misplaced), there
     paths = [plot.save(plot.density_maps(maps, title="Dequantised density"), out / "maps.png")]
     paths.append(plot.save(plot.estimation_bias(samples, gaps, errors), out / "bias.png"))
     snapshots = [(step, loss, lambda at, t=theta: density(at, t)) for step, loss, theta in kept]

@@ -120,13 +120,17 @@ class DequantizedDensity(Trainable):
     def log_prob(self, X: Array, *, nodes: int = 160) -> Array:
         """The exact log-density with respect to the surface measure, by ``nodes`` points of the radial integral.
 
-        The trapezoidal rule in the dequantiser's quantile scale, 9 of its standard deviations to each side.
+        The trapezoidal rule in the dequantiser's quantile scale, 9 of its standard deviations to each side. Raises
+        ValueError for fewer than two nodes.
         """
+        if nodes < 2:
+            msg = f"the radial integral needs at least 2 nodes, got {nodes}"
+            raise ValueError(msg)
         theta, X = self.vector(), self._points(X)
         p, xp = self.view(theta), namespace(X)
         found, rows = [], max(1, _BLOCK // nodes)
         grid = np.linspace(-9.0, 9.0, nodes)
-        for start in range(0, X.shape[0], rows):
+        for start in range(0, max(X.shape[0], 1), rows):
             y = X[start : start + rows]
             eps = xp.asarray(np.repeat(grid[:, None], y.shape[0], axis=1), dtype=y.dtype)
             # At the draw eps the log-weight is log p(t, y) - log q(t), and dt = q(t) dt / q(t) cancels q again.
@@ -136,7 +140,13 @@ class DequantizedDensity(Trainable):
         return xp.concat(found, axis=0)
 
     def log_prob_estimate(self, X: Array, *, samples: int = 50, rng: Any) -> Array:
-        """The importance-sampled log-density, which is low by about half the variance of its weights' mean."""
+        """The importance-sampled log-density, which is low by about half the variance of its weights' mean.
+
+        Raises ValueError for no sample.
+        """
+        if samples < 1:
+            msg = f"an estimate needs at least one sample, got {samples}"
+            raise ValueError(msg)
         theta, X = self.vector(), self._points(X)
         xp = namespace(X)
         eps = normal((samples, X.shape[0]), rng=rng, dtype=np.dtype(X.dtype), xp=xp)

@@ -170,7 +170,10 @@ class TangentFlow(Trainable):
         return self.log_prob(X)
 
     def sample(self, n: int = 1, *, rng: Any) -> Array:
-        """``n`` points ``(n, ambient)``, those of a chart by its weight."""
+        """``n`` points ``(n, ambient)``, those of a chart by its weight.
+
+        With ``windings=0`` some may come from beyond the cut locus, where `log_prob` does not count them.
+        """
         theta, first = self.vector(), stream(rng)
         p, xp = self.view(theta), namespace(theta)
         edges = np.cumsum(np.exp(np.asarray(p.of(self)[0], dtype=np.float64)))

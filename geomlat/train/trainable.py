@@ -42,9 +42,11 @@ class Trainable(Layer, ABC):
             model does not know, or a setting is out of its range.
         """
         from geomlat.train import fit
+        from geomlat.train.settings import check_data
 
         X = shaped("X", X, self.n_features)
         if settings.get("prepare") is None:
+            check_data("X", X)
             self.check(X)
         run = fit(self, X, epochs=epochs, rng=rng, **settings)
         return self.fitted(run.theta, run)
@@ -92,6 +94,9 @@ def shaped(name: str, x: Array, width: int) -> Array:
 def finite(name: str, x: Array) -> Array:
     """``x`` in floating numbers, if they are all finite."""
     xp = namespace(x)
+    if not xp.isdtype(x.dtype, ("bool", "integral", "real floating")):
+        msg = f"{name} must hold real numbers, got dtype {x.dtype}"
+        raise ValueError(msg)
     if not xp.isdtype(x.dtype, "real floating"):
         x = xp.astype(x, xp.float32)
     if not bool(xp.all(xp.isfinite(x))):

@@ -161,6 +161,29 @@ def test_a_short_run_learns_one_mode(kind):
     assert y[:, 2].mean() == pytest.approx(x[:, 2].mean(), abs=0.05)
 
 
+def test_no_points_have_no_densities_and_words_are_refused():
+    for model in (
+        DequantizedDensity(manifold=Sphere(2), blocks=2, hidden=(4,)),
+        TangentFlow(manifold=Sphere(2), base=BASES, blocks=2, hidden=(4,)),
+        CylindricalFlow(manifold=Sphere(2), blocks=2, hidden=(4,), bins=4),
+    ):
+        fitted(model)
+        assert model.log_prob(np.zeros((0, 3))).shape == (0,)
+        assert model.sample(0, rng=0).shape == (0, 3)
+        with pytest.raises(ValueError, match="must hold real numbers"):
+            model.fit(np.array([["a", "b", "c"]]), epochs=1)
+        with pytest.raises(ValueError, match="must hold real numbers"):
+            model.log_prob(np.array([[1j, 0.0, 0.0]]))
+        with pytest.raises(ValueError, match="NaN or infinite values, the first in row 1"):
+            model.fit(np.array([[0.0, 0.0, 1.0], [0.0, 0.0, np.nan]]), epochs=1)
+    model = fitted(DequantizedDensity(manifold=Sphere(2), blocks=2, hidden=(4,)))
+    assert model.log_prob_estimate(np.zeros((0, 3)), samples=2, rng=0).shape == (0,)
+    with pytest.raises(ValueError, match="at least 2 nodes"):
+        model.log_prob(points(), nodes=1)
+    with pytest.raises(ValueError, match="at least one sample"):
+        model.log_prob_estimate(points(), samples=0, rng=0)
+
+
 def test_mistakes():
     with pytest.raises(TypeError, match="lives on a Sphere"):
         DequantizedDensity(manifold=Euclidean(2))

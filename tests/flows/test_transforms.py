@@ -90,7 +90,7 @@ def jacobian(transform, move, p, x, context):
 
 @every
 @ways
-@pytest.mark.parametrize("scale", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("scale", [0.5, 1.0, 3.0, 30.0])
 def test_inverse_both_ways(name, way, scale):
     transform, theta, x, context = case(name, n=50, scale=scale)
     p = transform.view(theta)
@@ -111,6 +111,69 @@ def test_logdet_is_that_of_the_jacobian(name, way):
     p, move = transform.view(theta), getattr(transform, way)
     expected = np.linalg.slogdet(jacobian(transform, move, p, x, context))[1]
     np.testing.assert_allclose(move(p, x, context)[1], expected, rtol=0, atol=1e-8)
+
+
+GENERIC = ("affine", "affine-flipped", "affine-kept", "affine-context", "additive", "autoregressive")
+PURE = (*GENERIC, "autoregressive-context", "autoregressive-1", "linear", "act-norm", "permutation")
+
+
+@pytest.mark.parametrize("name", PURE)
+@ways
+@pytest.mark.parametrize("scale", [1.0, 30.0])
+def test_logdet_of_array_bodies_by_the_complex_step(name, way, scale):
+    # At 30 the networks saturate and the log-scales are at their bounds; 3 keeps the linear ones invertible.
+    plain = name in ("linear", "act-norm")
+    transform, theta, x, context = case(name, scale=min(scale, 3.0) if plain else scale)
+    p, move = transform.view(theta), getattr(transform, way)
+    columns = [move(p, x + 1e-30j * e, context)[0].imag / 1e-30 for e in np.eye(transform.dim)]
+    expected = np.linalg.slogdet(np.stack(columns, axis=-1))[1]
+    np.testing.assert_allclose(move(p, x, context)[1], expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("map", [RationalQuadratic(6), RationalQuadratic(6, circular=True), MoebiusMixture(4)])
+def test_extreme_raw_parameters_of_the_kernels(map):
+    gen = np.random.default_rng(0)
+    h, x = gen.choice([-30.0, 30.0], (400, 1, map.width)), gen.uniform(-2.9, 2.9, (400, 1))
+    (y, log_slope), _ = map.forward_vjp(h, x)
+    expected, error = richardson(lambda t: map.forward_vjp(h, t)[0][0], x, np.ones_like(x), 1e-4)
+    error /= expected
+    smooth = error < 1e-6  # else a knot lies within the step
+    assert smooth.mean() > 0.5
+    assert (np.abs(log_slope - np.log(expected)) <= np.maximum(1e-8, 10.0 * error))[smooth].all()
+    (again, other), _ = map.inverse_vjp(h, y)
+    condition = np.exp(np.abs(log_slope))
+    assert (np.abs(again - x) <= np.maximum(1e-10, 1e-13 * condition)).all()
+    assert (np.abs(other + log_slope) <= np.maximum(1e-10, 1e-11 * condition)).all()
+
+
+@every
+def test_a_batch_of_no_rows(name):
+    transform, theta, x, context = case(name)
+    none = None if context is None else context[:0]
+    for rule in (transform.forward_vjp, transform.inverse_vjp):
+        (y, logdet), pull = rule(transform.view(theta), x[:0], none)
+        g = np.zeros_like(theta)
+        dx, dcontext = pull((y, logdet), transform.view(g))
+        assert y.shape == dx.shape == (0, transform.dim)
+        assert logdet.shape == (0,)
+        assert dcontext is None or dcontext.shape == none.shape
+        assert not g.any()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name", ["spline", "spline-context", "autoregressive-spline", "affine", "cylinder-heights"])
+def test_branches_that_are_not_taken_leave_no_trace(name, dtype):
+    transform, theta, _, context = case(name, n=8, scale=3.0)
+    edge = [0.0, 2.0, -2.0, 3.0, -3.0, np.nextafter(3.0, 4.0), 1e4, -1e4]
+    x = np.tile(np.array(edge, dtype)[:, None], (1, transform.dim))
+    if name == "cylinder-heights":
+        x = np.clip(x, -1.0, 1.0)
+    theta, context = theta.astype(dtype), None if context is None else context.astype(dtype)
+    for rule in (transform.forward_vjp, transform.inverse_vjp):
+        (y, logdet), pull = rule(transform.view(theta), x, context)
+        g = np.zeros_like(theta)
+        dx, _ = pull((np.ones_like(y), np.ones_like(logdet)), transform.view(g))
+        assert all(np.isfinite(a).all() for a in (y, logdet, dx, g))
 
 
 @every
