@@ -113,14 +113,13 @@ def _steps(at: Any, latent: str, count: int) -> Run:
     model, optimiser, noise = vae(784, latent=latent, hidden=(256, 128)), Adam(1e-3), stream(1)
     theta = at(model.init(rng=0, dtype=np.float32))
     x = at(np.random.default_rng(0).integers(0, 2, (BATCH, 784)).astype(np.float32))
-    grad, state = at(np.zeros(theta.shape, np.float32)), optimiser.init(theta)
-    views = model.view(grad)
+    views, state = model.view(at(np.zeros(theta.shape, np.float32))), optimiser.init(theta)
 
     def run() -> None:
         for i in range(count):
-            grad[...] = 0.0
+            views.clear()
             _, pull = model.loss_vjp(theta, x, noise.child(i))
             pull(views)
-            optimiser.update(theta, grad, state)
+            optimiser.update(theta, views.vector, state)
 
     return run

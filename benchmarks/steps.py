@@ -36,15 +36,14 @@ def ours(options: dict[str, Any], batches: np.ndarray) -> Callable[[], None]:
     """One step of training at each call, as `geomlat.train.fit` takes it."""
     model, optimiser = coupling_flow(**options) if "blocks" in options else vae(784, **options), Adam(1e-3)
     theta, noise, count = model.init(rng=0, dtype=np.float32), stream(1), [0]
-    grad, state = np.zeros_like(theta), optimiser.init(theta)
-    views = model.view(grad)
+    views, state = model.view(np.zeros_like(theta)), optimiser.init(theta)
 
     def step() -> None:
-        grad[...] = 0.0
+        views.clear()
         x = batches[count[0] % len(batches)]
         _, pull = model.loss_vjp(theta, x, noise.child("noise", count[0]))
         pull(views)
-        optimiser.update(theta, grad, state)
+        optimiser.update(theta, views.vector, state)
         count[0] += 1
 
     return step

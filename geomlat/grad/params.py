@@ -6,6 +6,13 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import array_api_compat
+import numpy as np
+from numpy import ndarray
+
+LARGE = 4096
+"""Entries from which a pass over a view takes longer than a look at it."""
+
 
 class Layout:
     """Where each named parameter of each layer lies in the flat vector.
@@ -43,17 +50,55 @@ class Params(Mapping[str, Any]):
     """Views of a flat vector: ``p["decoder.0.weight"]`` by name, ``w, b = p.of(layer)`` by the layer that owns them."""
 
     def __init__(self, layout: Layout, vector: Any) -> None:
-        self.layout, self.vector = layout, vector
+        self.layout, self._vector = layout, vector
+        self._unset: dict[int, Any] = {}
         lead = vector.shape[:-1]
         self._views = {name: vector[..., where].reshape(lead + shape) for name, (where, shape) in layout.slices.items()}
         self._owned = {owner: tuple(self._views[n] for n in names) for owner, names in layout.owned.items()}
 
+    @property
+    def vector(self) -> Any:
+        """The flat vector."""
+        if self._unset:
+            self._settle(*self._views.values())
+        return self._vector
+
     def of(self, layer: object) -> tuple[Any, ...]:
         """The parameters a layer owns itself, in the order it declares them."""
-        return self._owned[layer]
+        owned = self._owned[layer]
+        if self._unset:
+            self._settle(*owned)
+        return owned
+
+    def clear(self) -> None:
+        """Set the vector to zero: large views only when they are next looked at, unless `add_product` is first.
+
+        That spares a gradient three passes in four. What is read past this object, from the vector it was made of, may
+        be old until `vector` is asked for.
+        """
+        for view in self._views.values():
+            if type(view) is ndarray and view.ndim > 1 and view.size >= LARGE:
+                self._unset[id(view)] = view
+            else:
+                view[...] = 0
+
+    def add_product(self, layer: object, k: int, a: Any, b: Any) -> None:
+        """``w += a @ b``, w the parameter ``k`` of a layer."""
+        view = self._owned[layer][k]
+        if self._unset.pop(id(view), None) is not None:
+            np.matmul(a, b, out=view)
+        else:
+            view += array_api_compat.array_namespace(a, b).matmul(a, b)
+
+    def _settle(self, *views: Any) -> None:
+        for view in views:
+            if self._unset.pop(id(view), None) is not None:
+                view[...] = 0
 
     def __getitem__(self, name: str) -> Any:
-        return self._views[name]
+        view = self._views[name]
+        self._settle(view)
+        return view
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._views)

@@ -82,9 +82,9 @@ class Dense(Layer):
                 _relu_pull(y.size, y.reshape(-1), rows_of(dy, dy.shape, 0), ds.reshape(-1))
             else:
                 ds = dy if rule.name == "identity" else dy * rule.slope(xp, s, y)
-            dweight, dbias = g.of(self)
             rows, seen = (ds, x) if several else (xp.reshape(ds, (-1, self.n_out)), xp.reshape(x, (-1, self.n_in)))
-            dweight += xp.matmul(seen.mT, rows)
+            g.add_product(self, 0, seen.mT, rows)
+            _, dbias = g.of(self)
             dbias += xp.matmul(xp.ones_like(rows[..., :1]).mT, rows)[..., 0, :]
             return xp.matmul(ds, weight.mT) if inputs else None
 

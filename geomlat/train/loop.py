@@ -18,6 +18,7 @@ import array_api_compat
 import numpy as np
 
 from geomlat.backends import is_host, namespace
+from geomlat.grad import Params
 from geomlat.optim import value_at
 from geomlat.random import Stream
 from geomlat.train.callbacks import Callback
@@ -112,10 +113,9 @@ class Loop:
             beta = s.beta_at(t.step, t.steps_per_epoch)
             loss, pull = self.evaluated(self.model.loss_vjp, t.theta, batch, noise, beta=beta)
             self.require_finite("loss", loss)
-            self.grad[...] = 0.0
-            pull(self.g)
+            grad = self.gradient(pull)
             self.whole = False
-            norm = s.optimizer.update(t.theta, self.grad, t.optimizer)
+            norm = s.optimizer.update(t.theta, grad, t.optimizer)
             self.require_finite("gradient's norm", norm)
         if s.average is not None:
             s.average.update(t.average, t.theta, t.step)
@@ -124,6 +124,16 @@ class Loop:
         t.step += 1
         t.seconds += time.perf_counter() - began
         self.whole = True
+
+    def gradient(self, pull: Callable[[Any], object]) -> Array:
+        """What the pull adds to zero."""
+        if not isinstance(self.g, Params):
+            self.grad[...] = 0.0
+            pull(self.g)
+            return self.grad
+        self.g.clear()
+        pull(self.g)
+        return self.g.vector
 
     def evaluated(self, method: Callable[..., Any], *args: Any, **options: Any) -> Any:
         """A method of the model; one that accepted its first batch refuses a later one because it diverged."""

@@ -34,17 +34,17 @@ def soaked(options, *, steps, set_curvature=None):
     x = digits.prepare(digits.train)
     model = vae(64, hidden=(32,), likelihood=digits.likelihood, **options)
     theta = model.init(rng=0, dtype=np.float32)
-    grad, optimizer, noise = np.zeros_like(theta), Adam(1e-3), stream(1)
-    state, g = optimizer.init(theta), model.view(grad)
+    optimizer, noise = Adam(1e-3), stream(1)
+    state, g = optimizer.init(theta), model.view(np.zeros_like(theta))
     order = np.random.default_rng(0).integers(0, len(x), (steps, 64))
     for step, rows in enumerate(order):
         if set_curvature is not None:
             model.view(theta)["posterior.latent.space.curvature"][...] = set_curvature(step)
-        grad[...] = 0
+        g.clear()
         loss, pull = model.loss_vjp(theta, x[rows], noise.child(step), beta=min(1.0, step / 2000))
         pull(g)
         assert np.isfinite(loss), step
-        assert np.isfinite(optimizer.update(theta, grad, state)), step
+        assert np.isfinite(optimizer.update(theta, g.vector, state)), step
     assert np.isfinite(theta).all()
     return model, theta, x
 

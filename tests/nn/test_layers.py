@@ -88,6 +88,29 @@ def test_pull_accumulates(name):
     np.testing.assert_allclose(preset - before, fresh, rtol=0, atol=1e-13)
 
 
+def test_a_cleared_gradient_is_that_of_zeros():
+    """Large weights are not set to zero but written; those that no pull reaches are zero all the same."""
+    layer = MLP((70, 90, 80, 90), "tanh")
+    theta, x = random_theta(layer), np.random.default_rng(1).standard_normal((5, 70))
+    dy = np.random.default_rng(2).standard_normal((5, 90))
+    _, pull = layer.vjp(layer.view(theta), x)
+    wanted, g = np.zeros_like(theta), layer.view(np.full_like(theta, np.nan))
+    for times in (1, 2):
+        pull(dy, layer.view(wanted))
+        g.clear()
+        for _ in range(times):
+            pull(dy, g)
+        np.testing.assert_array_equal(g.vector, wanted)
+    g.clear()
+    layer.layers[2].vjp(layer.view(theta), np.ones((1, 80)))[1](np.ones((1, 90)), g)
+    assert not g["layers.0.weight"].any()
+    assert not g.of(layer.layers[1])[0].any()
+    np.testing.assert_array_equal(g["layers.2.weight"], np.ones((80, 90)))
+    g.clear()
+    g.of(layer.layers[1])[0][...] += 1.0
+    assert g.vector.sum() == 90 * 80
+
+
 def test_one_layer_twice_in_a_step():
     layer = MLP((3, 4, 3), "tanh")
     x = np.random.default_rng(1).standard_normal((5, 3))
