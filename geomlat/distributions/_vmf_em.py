@@ -23,7 +23,7 @@ from geomlat.distributions._unit_rows import UnitRows
 from geomlat.distributions._vmf_fit import inverse_ratio
 from geomlat.distributions._vmf_kl import bregman
 from geomlat.distributions.spherical_uniform import log_area
-from geomlat.special.vmf import vmf_one_minus_ratio, vmf_phi_minus_x, vmf_ratio
+from geomlat.special.vmf import vmf_one_minus_ratio_scalar, vmf_phi_minus_x, vmf_ratio_scalar
 
 Visit = Callable[[int, slice, Any, Array, Array], None]
 
@@ -58,6 +58,10 @@ class Statistics:
     sums: Array
     log_likelihood: float
     total: float
+
+    def deficits(self) -> Array:
+        """N - |s| ``(K,)``, the rows less their resultant; at least 0 up to rounding."""
+        return self.counts - namespace(self.sums).sqrt((self.sums * self.sums).sum(axis=1))
 
     def mixed(self, new: Statistics, share: float) -> Statistics:
         """``(1 - share) self + share new``, of the weight of both together."""
@@ -137,8 +141,8 @@ def maximisation(found: Statistics, at: Parameters, rule: Rule) -> Parameters:
         length, deficit, counts = (xp.full_like(a, float(a.sum())) for a in (length, deficit, counts))
     elif rule.prior_count:
         p = rule.prior_count / found.total
-        length = length + p * float(vmf_ratio(m, rule.prior_kappa))
-        deficit, counts = deficit + p * float(vmf_one_minus_ratio(m, rule.prior_kappa)), counts + p
+        length = length + p * vmf_ratio_scalar(m, rule.prior_kappa)
+        deficit, counts = deficit + p * vmf_one_minus_ratio_scalar(m, rule.prior_kappa), counts + p
     some = xp.where(counts > 0.0, counts, 1.0)
     kappa = xp.where(counts > 0.0, inverse_ratio(m, length / some, deficit / some), at.kappa)
     return Parameters(found.counts / found.counts.sum(), mu, xp.minimum(kappa, rule.cap))

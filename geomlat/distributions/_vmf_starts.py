@@ -25,6 +25,9 @@ BATCH = 8
 SHORT = 10
 """EM steps of a start at most."""
 
+FASTER = 1.2
+"""How much faster the pace of EM grows with each step that gains."""
+
 LLOYD, GAIN = 30, 1e-6
 """Lloyd's steps of a start at most, and the gain in the mean cosine below which they end."""
 
@@ -41,15 +44,38 @@ class Climb:
 
 
 def climb(rows: UnitRows, at: Parameters, rule: Rule, *, max_iter: int, tol: float) -> Climb:
-    """EM steps until one gains no more than ``tol`` per unit of weight, at most ``max_iter``."""
+    """EM steps until one gains no more than ``tol`` per unit of weight, at most ``max_iter``.
+
+    Soft steps go beyond the statistics of the rows, by a pace that grows while that gains more than ``tol``; else the
+    step is taken again without, so that the objective never falls (Salakhutdinov and Roweis 2003, "Adaptive
+    overrelaxed bound optimization methods", section 3).
+    """
     found = expectation(rows, at, hard=rule.hard)
-    objectives, converged = [rule.objective(found, at)], False
-    while not converged and len(objectives) <= max_iter:
-        at = maximisation(found, at, rule)
-        found = expectation(rows, at, hard=rule.hard)
-        objectives.append(rule.objective(found, at))
-        converged = objectives[-1] - objectives[-2] <= tol
+    objectives, converged, pace, used = [rule.objective(found, at)], False, 1.0, found
+    for _ in range(max_iter):
+        aim = beyond(used, found, pace)
+        moved = maximisation(aim, at, rule)
+        new = expectation(rows, moved, hard=rule.hard)
+        objective = rule.objective(new, moved)
+        small = objective - objectives[-1] <= tol
+        if small and aim is not found:
+            pace = 1.0
+            continue
+        at, found, used, pace = moved, new, aim, pace if rule.hard else FASTER * pace
+        objectives.append(objective)
+        if small:
+            converged = True
+            break
     return Climb(at, found, rule, objectives, converged)
+
+
+def beyond(used: Statistics, found: Statistics, pace: float) -> Statistics:
+    """``used + pace (found - used)``, or ``found`` where that is far from statistics that rows can have."""
+    if pace == 1.0:
+        return found
+    aim = replace(used.mixed(found, pace), total=found.total)
+    near = [bool((a >= 0.5 * b).all()) for a, b in ((aim.counts, found.counts), (aim.deficits(), found.deficits()))]
+    return aim if all(near) else found
 
 
 def best_climb(rows: UnitRows, k: int, rule: Rule, *, starts: int, max_iter: int, tol: float, rng: Stream) -> Climb:
@@ -62,7 +88,8 @@ def best_climb(rows: UnitRows, k: int, rule: Rule, *, starts: int, max_iter: int
         at = cluster(some, spread(some, k, rng.child("start", s)), rule.cap)
         own = replace(rule, prior_kappa=float(at.kappa[0]))
         found = climb(some, at, own, max_iter=SHORT, tol=tol)
-        if best is None or found.objectives[-1] > best.objectives[-1]:
+        # Starts that end alike do not take each other's place by their rounding.
+        if best is None or found.objectives[-1] > best.objectives[-1] + tol:
             best = found
     assert best is not None
     return climb(rows, best.at, best.rule, max_iter=max_iter, tol=tol)

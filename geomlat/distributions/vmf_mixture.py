@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from geomlat.backends import Array, namespace
+from geomlat.backends.threads import one_blas_thread
 from geomlat.distributions._protocol import EstimatorProtocol
 from geomlat.distributions._unit_rows import UnitRows, unit_rows
 from geomlat.distributions._vmf_em import Parameters, Rule, expectation, labels, log_density, maximisation
@@ -256,15 +257,17 @@ class VonMisesFisherMixture(EstimatorProtocol):
         if len(rows) < self.n_components:
             msg = f"VonMisesFisherMixture needs at least n_components = {self.n_components} rows, got {len(rows)}"
             raise ValueError(msg)
-        found = best_climb(
-            rows,
-            self.n_components,
-            rule,
-            starts=self.n_init,
-            max_iter=self.max_iter,
-            tol=self.tol,
-            rng=stream(self.rng).child("mixture"),
-        )
+        # Once for all passes over the rows: a change of the BLAS takes as long as a pass over few of them.
+        with one_blas_thread():
+            found = best_climb(
+                rows,
+                self.n_components,
+                rule,
+                starts=self.n_init,
+                max_iter=self.max_iter,
+                tol=self.tol,
+                rng=stream(self.rng).child("mixture"),
+            )
         self._keep(found, steps=len(found.objectives) - 1)
 
     def _keep(self, found: Climb, *, steps: int) -> Self:

@@ -126,6 +126,21 @@ def test_no_step_lowers_the_objective(concentration, assignment, prior_count):
         assert done.converged == (steps[-1] <= 0)
 
 
+def test_steps_that_go_beyond_climb_faster(monkeypatch):
+    """Overlapping clusters in the plane: plain EM is slow there."""
+    mu = np.array([[1.0, 0.0], [np.cos(1.2), np.sin(1.2)], [np.cos(2.0), np.sin(2.0)]])
+    x = VonMisesFisher(mu, np.array([3.0, 8.0, 2.0])).sample(200, rng=0).reshape(-1, 2)
+    rows, rule = _unit_rows.unit_rows("test", x), _vmf_em.Rule()
+    start = _vmf_em.Parameters(np.full(3, 1 / 3), mu, np.full(3, 3.0))
+    fast = _vmf_starts.climb(rows, start, rule, max_iter=2000, tol=1e-7)
+    monkeypatch.setattr(_vmf_starts, "FASTER", 1.0)
+    slow = _vmf_starts.climb(rows, start, rule, max_iter=2000, tol=1e-7)
+    assert fast.converged
+    assert slow.converged
+    assert 2 * len(fast.objectives) < len(slow.objectives)
+    assert fast.objectives[-1] > slow.objectives[-1] - 1e-6
+
+
 def test_the_objective_is_the_likelihood_less_the_prior():
     x = overlapping()
     plain = VonMisesFisherMixture(5, prior_count=0, rng=0).fit(x)
