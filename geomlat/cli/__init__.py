@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _expected() -> tuple[type[Exception], ...]:
     from geomlat.train import CheckpointError, TrainingDiverged
 
-    return (CheckpointError, TrainingDiverged, ValueError, OSError)
+    return (CheckpointError, TrainingDiverged, ValueError, OSError, MemoryError)
 
 
 def _complain(message: str, status: int) -> int:

@@ -21,13 +21,12 @@ RUN = "run.json"
 # What may change when a run resumes.
 _FREE = {"epochs", "patience", "alone"}
 NAMES = {"svae": "S-VAE", "nvae": "N-VAE", "hvae": "H-VAE", "vae": "VAE", "ae": "AE"}
-_COUNTS = "123456789"
-# The latent space of each model when none is named, and the letters of those it can have.
+# The latent space of each model when none is named, and the letters of those it can have; none: any, and products.
 LATENTS = {
     "svae": ("s2", "s"),
     "nvae": ("e2", "e"),
     "hvae": ("h2", "hpu"),
-    "vae": ("e2", "eshput" + _COUNTS),
+    "vae": ("e2", ""),
     "ae": ("e2", "e"),
 }
 
@@ -146,10 +145,12 @@ def resolve(args: Namespace) -> tuple[Path, Run]:
         latent = {"latent": LATENTS[args.model][0]}
         run = Run(**{**defaults, **latent, **given})
         folder = args.out or _free(_stem(given))
-    letters = LATENTS[run.model][1].rstrip(_COUNTS)
-    if not run.latent.startswith(tuple(LATENTS[run.model][1])):
+    letters = LATENTS[run.model][1]
+    if letters and ("," in run.latent or not run.latent.startswith(tuple(letters))):
         known = "; ".join(f"{letter}1, {letter}2, ..." for letter in letters)
-        msg = f"{run.model} needs --latent {known}, got {run.latent!r}"
+        msg = (
+            f"{run.model} needs --latent {known}, got {run.latent!r}; `geomlat train vae` has every space and products"
+        )
         raise ValueError(msg)
     if not args.resume and (folder / RUN).exists():
         msg = f"{folder} already holds a run; continue it with --resume, or choose another --out"

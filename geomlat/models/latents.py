@@ -139,6 +139,7 @@ def _bounds(sizes: Iterable[int]) -> list[tuple[int, int]]:
     return list(itertools.pairwise(itertools.accumulate(sizes, initial=0)))
 
 
+FULL, MOST = ":full", 1000
 SPACES: dict[str, dict[str, Any]] = {
     "e": {"model": "euclidean"},
     "h": {"model": "hyperboloid"},
@@ -162,35 +163,34 @@ def latent(text: str, n_in: int, *, family: str = "vmf", **options: Any) -> Late
     ValueError
         If the text or the family is unknown.
     """
-    parts = [_repeated(part) for part in str(text).split(",")]
+    parts = [_factor(part, str(text)) for part in str(text).split(",")]
     if len(parts) > 1 or parts[0][0] > 1:
         return _product([name for count, name in parts for _ in range(count)], n_in, family, options)
-    found = re.fullmatch(r"([eshput])(\d+)(:full)?", str(text))
-    if not found or int(found[2]) < 1 or (found[3] and found[1] == "s"):
-        msg = (
-            f"unknown latent {text!r}; give a letter and a dimension of at least 1: e2 (Gaussian), s2 (sphere), "
-            "h2 (hyperboloid), p2 (Poincare ball), u2 (learned curvature), t2 (torus); all but s with :full covariance"
-        )
-        raise ValueError(msg)
-    letter, dim = found[1], int(found[2])
-    if letter == "e" and not found[3]:
+    _, name = parts[0]
+    letter, size, full = name[0], name[1:].partition(":")[0], name.endswith(FULL)
+    dim = int(size)
+    if letter == "e" and not full:
         return GaussianLatent(n_in, dim, **options)
     if letter in SPACES:
-        return WrappedLatent(n_in, Space(dim=dim, **SPACES[letter] | options), full=bool(found[3]))
+        return WrappedLatent(n_in, Space(dim=dim, **SPACES[letter] | options), full=full)
     if family not in DIRECTIONAL:
         msg = f"the family of a spherical latent is one of {', '.join(DIRECTIONAL)}, got {family!r}"
         raise ValueError(msg)
     return DIRECTIONAL[family](n_in, dim, **options)
 
 
-def _repeated(part: str) -> tuple[int, str]:
-    count, star, name = part.strip().rpartition("*")
-    if not star:
-        return 1, name
-    if not count.isdecimal() or not 1 <= int(count) <= 1000:
-        msg = f"unknown latent {part!r}; a product repeats a factor as in 4*s2, 1 to 1000 times"
+def _factor(part: str, text: str) -> tuple[int, str]:
+    # How many of a factor, and its text; ``text`` is the whole that it stands in.
+    found = re.fullmatch(r"(?:(\d+)\*)?(([eshput])0*(\d+)(:full)?)", part.strip(), re.ASCII)
+    if not found or not 1 <= int(found[1] or 1) <= MOST or int(found[4]) < 1 or (found[5] and found[3] == "s"):
+        where = f"{part!r} in latent {text!r}" if "," in text else f"latent {text!r}"
+        msg = (
+            f"unknown {where}; give a letter and a dimension of at least 1: e2 (Gaussian), s2 (sphere), h2 "
+            "(hyperboloid), p2 (Poincare ball), u2 (learned curvature), t2 (torus); all but s with :full covariance; "
+            f"a product has commas, s2,h2,e2, and 4*s2 for four of a kind, 1 to {MOST} times"
+        )
         raise ValueError(msg)
-    return int(count), name
+    return int(found[1] or 1), found[2]
 
 
 def _product(names: list[str], n_in: int, family: str, options: dict[str, Any]) -> ProductLatent:

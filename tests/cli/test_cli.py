@@ -194,6 +194,12 @@ def test_ctrl_c_leaves_a_run_that_resumes(tmp_path: Path) -> None:
         (["train", "svae", "--latent", "e2"], "svae needs --latent s1, s2, ..., got 'e2'"),
         (["train", "nvae", "--latent", "s2"], "nvae needs --latent e1, e2, ..., got 's2'"),
         (["train", "svae", "--latent", "s0"], "s0"),
+        (["train", "svae", "--latent", "s2,h2"], "got 's2,h2'; `geomlat train vae` has every space and products"),
+        (["train", "vae", "--latent", "s2,q3"], "unknown 'q3' in latent 's2,q3'; give a letter and a dimension"),
+        (["train", "vae", "--latent", "s2,,h2"], "unknown '' in latent 's2,,h2'"),
+        (["train", "vae", "--latent", "0*s2"], "unknown latent '0*s2'"),
+        (["train", "vae", "--latent", ""], "unknown latent ''"),
+        (["train", "vae", "--latent", "e9999999999999", "--out", "vast"], "Unable to allocate"),
         (["train", "svae", "--epochs", "-1"], "epochs"),
         (["train", "svae", "--batch-size", "0"], "batch_size"),
         (["train", "svae", "--hidden", "0"], "hidden"),
@@ -402,6 +408,17 @@ def test_help_is_quick_and_loads_no_numba() -> None:
     code = "import sys; from geomlat.cli import main\ntry: main(['--help'])\nfinally: print('numba' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=ENV)
     assert done.stdout.endswith("False\n")
+
+
+def test_the_module_is_the_command() -> None:
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "geomlat", *words]
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=ENV)
+
+    assert run("--version").stdout.startswith("geomlat ")
+    wrong = run("evaluate", "nowhere")
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith("geomlat: nowhere holds no run")
 
 
 @pytest.mark.slow

@@ -29,6 +29,7 @@ ORDER = [
     {"", "__version__"},
     {"reproduce"},
     {"cli"},
+    {"__main__"},
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 # Compiled code for one target each; loaded by the first kernel call.
