@@ -62,19 +62,17 @@ def main(*cases, rows=None, **changed):
     out.mkdir(parents=True, exist_ok=True)
     for case in cases or CASES:
         law, n, _, _, settings = CASES[case]
+        settings, kept = settings | changed, Snapshots(3, first=20)
         x, test = law.sample(rows or n, rng=0)[0], law.sample(2000, rng=7)[0]
-        kept, starts, floor = Snapshots(3, first=20), settings.get("starts", 0), -law.log_prob(test).mean()
+        floor, starts = -law.log_prob(test).mean(), settings.get("starts", 0)
         model, numbers = run(case, callbacks=(kept,), rows=rows, **changed)
         print(case, {name: round(value, 4) for name, value in numbers.items()}, flush=True)
-        look, shown = (
-            {"floor": floor, "title": f"{case}, best of {starts} starts"},
-            plot.snapshots(model, kept.kept, test),
-        )
+        look = {"floor": floor, "title": f"{case}, best of {starts} starts" if starts else case}
+        shown = plot.snapshots(model, kept.kept, test)
         paths.append(plot.save(plot.mixture_picture(shown, x, model.sample(n, rng=1), **look), out / f"{case}.png"))
         if starts:
-            single, kept = replace(model, objective="marginal"), Snapshots(3, first=20)
-            single_start = settings | {"starts": 1, "trial_epochs": 0} | changed
-            fit(single, x, None, rng=2, callbacks=(kept,), **single_start)
+            single, kept, look = replace(model, objective="marginal"), Snapshots(3, first=20), look | {"title": case}
+            fit(single, x, None, rng=2, callbacks=(kept,), **settings | {"starts": 1, "trial_epochs": 0})
             film = plot.mixture_film(plot.snapshots(single, kept.kept, test), x, seconds=4.0, **look)
             paths.append(plot.save_video(film, out / f"{case}.{suffix}"))
     return paths

@@ -76,7 +76,8 @@ def density_picture(
     top = float(np.exp(np.max(truth(grid))))
     for ax, log_prob, name in ((exact, truth, "true density"), (modelled, last.log_prob, "density of the flow")):
         image = np.exp(to_host(log_prob(grid)).astype(np.float64)).reshape(CELLS, CELLS)
-        ax.imshow(image, origin="lower", extent=edges, cmap=shades(DEEP), vmin=0.0, vmax=top)
+        look: dict[str, Any] = {"cmap": shades(DEEP), "vmin": 0.0, "vmax": top, "interpolation": "bilinear"}
+        ax.imshow(image, origin="lower", extent=edges, **look)
         bare(ax, title=name)
     _draws(drawn, points, samples)
     _curve(curve, snapshots, len(snapshots), floor)
@@ -182,7 +183,7 @@ def _component_map(ax: Axes, state: Snapshot, points: np.ndarray) -> None:
     colours = np.array([to_rgb(COLOURS[c % len(COLOURS)]) for c in range(shares.shape[1])])
     ink = np.clip(1.0 + (log_density - np.quantile(log_density, 0.98)) / FADE, 0.0, 1.0)[:, None]
     rgb = (1.0 - ink) + ink * (shares @ colours)
-    ax.imshow(np.clip(rgb, 0.0, 1.0).reshape(CELLS, CELLS, 3), origin="lower", extent=edges)
+    ax.imshow(np.clip(rgb, 0.0, 1.0).reshape(CELLS, CELLS, 3), origin="lower", extent=edges, interpolation="bilinear")
 
 
 def _curve(ax: Axes, snapshots: Sequence[Snapshot], shown: int, floor: float | None) -> None:

@@ -27,6 +27,7 @@ HALF_HEIGHT = math.sqrt(2.0)
 COARSE, FINE = 240, 480
 # The darkest of the blues on a map with a scale of its own.
 DEEP = 0.9
+NEARLY_NONE = 1e-300
 # Where a globe is seen from unless told: longitude and latitude in degrees.
 VIEW = (-35.0, 25.0)
 
@@ -145,7 +146,8 @@ def _shade(
     values[inside] = np.asarray(density(x[inside]), dtype=np.float64)
     cmap, norm = (shades(0.5), Normalize(0.0, np.nanmax(values))) if scale is None else (shades(DEEP), scale)
     box = (-half[0], half[0], -half[1], half[1])
-    image = ax.imshow(values, extent=box, cmap=cmap, norm=norm, interpolation="bilinear")
+    # On a logarithmic scale zeros would be holes in the map.
+    image = ax.imshow(np.maximum(values, NEARLY_NONE), extent=box, cmap=cmap, norm=norm, interpolation="bilinear")
     image.set_clip_path(rim)
 
 

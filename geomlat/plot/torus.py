@@ -10,7 +10,7 @@ import numpy as np
 
 from geomlat.backends import to_host
 from geomlat.plot.density import DECADES, density_bar
-from geomlat.plot.sphere import DEEP, shades
+from geomlat.plot.sphere import DEEP, NEARLY_NONE, shades
 from geomlat.plot.style import COLOURS, INK, canvas, dress, headline
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def torus_maps(
     for ax, (name, (density, points)) in zip(axes.flat, panels.items(), strict=True):
         if density is not None:
             values = 4.0 * math.pi**2 * to_host(density(grid.reshape(-1, 2))).reshape(SIDE, SIDE)
+            values = np.maximum(values, NEARLY_NONE)
             ax.imshow(values, extent=(-180, 180, -180, 180), origin="lower", cmap=shades(DEEP), norm=scale)
         if points is not None:
             x = np.degrees(to_host(points))

@@ -107,6 +107,20 @@ def test_maps_of_the_torus_are_the_right_way_up():
         plot.torus_maps({})
 
 
+def test_densities_of_zero_leave_no_holes():
+    def half(x):
+        return np.where(x[..., 0] > 0.0, 1.0, 0.0)
+
+    x = np.zeros((0, 2))
+    images = [plot.torus_maps({"half": (half, x)}).axes[0].images[0]]
+    images += [plot.density_maps({"half": (half, np.zeros((0, 3)))}).axes[0].images[0]]
+    for image in images:
+        shown = np.asarray(image.get_array())
+        known = ~np.isnan(shown)
+        assert (shown[known] > 0.0).all()
+        assert not np.ma.getmaskarray(image.norm(shown[known])).any()
+
+
 def test_the_bias_of_estimates_is_drawn():
     ax = plot.estimation_bias((1, 10, 100), (0.5, 0.06, -0.001), (0.1, 0.01, 0.002), title="bias").axes[0]
     bars = ax.containers[0]

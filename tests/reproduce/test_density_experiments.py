@@ -52,3 +52,17 @@ def test_the_units_of_the_networks_are_those_of_the_settings(tmp_path: Path, nam
         settings = {**experiments()[f"sphere-{name}"].budgets["smoke"].settings, "activation": activation}
         found.append(run(Task("toy", settings, 0, tmp_path / activation))["reverse"])
     assert found[0] != found[1]
+
+
+def test_the_bound_is_measured_from_the_density_of_the_same_draws(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = experiments()["sphere-dequantised"].budgets["smoke"].settings
+    law = sphere.spherical_modes()
+    monkeypatch.setattr(
+        sphere.DequantizedDensity, "loss_vjp", lambda self, theta, y, noise: (-law.log_prob(y).mean(), None)
+    )
+    monkeypatch.setattr(sphere, "_fit", lambda task, model: model.fitted(model.init(rng=0)))
+    values = sphere.run_dequantised(Task("toy", settings, 0, tmp_path))
+    assert values["bound_gap"] == pytest.approx(0.0, abs=1e-9)
+    assert values["bound"] == pytest.approx(-sphere.ENTROPY, abs=1e-9)
