@@ -76,10 +76,10 @@ def main(rows=200_000, epochs=50, rings=96, draws=1000, effort=400_000, seconds=
     there = z[misplaced(z) > 0.0]
     name = f"where the target is below 1e-4 of its peak: {1e4 * found.spurious:.1f} in 10 000 of the model's mass"
     maps[name] = plot.tabulated(misplaced), there
-    paths = [plot.save(plot.density_maps(maps, title="Dequantised density"), out / "maps.png")]
+    paths = [plot.save(plot.density_maps(maps, columns=3, centre=135.0, title="Dequantised density"), out / "maps.png")]
     paths.append(plot.save(plot.estimation_bias(samples, gaps, errors), out / "bias.png"))
     snapshots = [(step, loss, lambda at, t=theta: density(at, t)) for step, loss, theta in kept]
-    film = plot.learning_film(snapshots, (truth, y[:300]), floor=ENTROPY, seconds=seconds)
+    film = plot.learning_film(snapshots, (truth, y[:300]), floor=ENTROPY, centre=135.0, seconds=seconds)
     suffix = "mp4" if shutil.which("ffmpeg") else "gif"
     return [*paths, plot.save_video(film, out / f"learning.{suffix}")]
 

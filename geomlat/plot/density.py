@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geomlat.backends import to_host
-from geomlat.plot.sphere import DEEP, Density, globe_map, hammer, hammer_map, shades
+from geomlat.plot.sphere import DEEP, Density, globe_map, hammer, hammer_map, shades, turned
 from geomlat.plot.style import COLOURS, GREY, INK, bare, canvas, dress, headline
 
 if TYPE_CHECKING:
@@ -23,11 +23,14 @@ RANGE = 1e-5
 """The least density of a profile, relative to the largest at a mode."""
 
 
-def density_maps(panels: Mapping[str, tuple[Density, Any]], *, columns: int = 2, title: str = "") -> Figure:
+def density_maps(
+    panels: Mapping[str, tuple[Density, Any]], *, columns: int = 2, centre: float = 0.0, title: str = ""
+) -> Figure:
     """A Hammer map for each named ``(density, points)``: shades of ``density(x)``, and the points ``(n, 3)`` on top.
 
     ``density`` takes unit vectors ``(n, 3)`` and is per unit area; the scale is logarithmic, from a tenth to a hundred
-    times the uniform density, the same on every map. The maps are equal-area.
+    times the uniform density, the same on every map. The maps are equal-area, with the longitude ``centre`` (degrees)
+    in the middle.
     """
     from matplotlib.colors import LogNorm
 
@@ -42,8 +45,8 @@ def density_maps(panels: Mapping[str, tuple[Density, Any]], *, columns: int = 2,
     for ax in axes.flat[len(panels) :]:
         ax.set_axis_off()
     for ax, (name, (density, points)) in zip(axes.flat, panels.items(), strict=False):
-        hammer_map(ax, density=lambda x, q=density: 4.0 * np.pi * np.asarray(q(x)), scale=scale)  # type: ignore[misc]
-        map_dots(ax, to_host(points))
+        hammer_map(ax, density=multiples(density), scale=scale, centre=centre)
+        map_dots(ax, to_host(points), centre)
         bare(ax, title=name)
     density_bar(figure, axes, scale)
     return figure
@@ -109,10 +112,15 @@ def density_rose(density: Density, points: Any, *, bins: int = 36, title: str = 
     return figure
 
 
-def map_dots(ax: Axes, points: np.ndarray) -> None:
-    """Points ``(n, 3)`` on a Hammer map, the smaller the more there are."""
+def multiples(density: Density) -> Density:
+    """A density in multiples of the uniform one."""
+    return lambda x: 4.0 * np.pi * np.asarray(density(x))
+
+
+def map_dots(ax: Axes, points: np.ndarray, centre: float = 0.0) -> None:
+    """Points ``(n, 3)`` on a Hammer map around a longitude, the smaller the more there are."""
     size = float(np.clip(3000 / max(len(points), 1), 0.6, 8.0))
-    x, y = hammer(points).T
+    x, y = hammer(turned(points, -centre)).T
     ax.scatter(x, y, s=size, color=COLOURS[2], alpha=0.5, linewidths=0, zorder=2)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geomlat.backends import to_host
-from geomlat.plot.density import DECADES, density_bar, map_dots
+from geomlat.plot.density import DECADES, density_bar, map_dots, multiples
 from geomlat.plot.sphere import Density, from_degrees, globe_map, hammer_map, orthographic
 from geomlat.plot.style import COLOURS, GREY, bare, canvas, dress, floor_line, headline
 from geomlat.plot.video import Film
@@ -60,6 +60,7 @@ def learning_film(
     target: tuple[Density, Any],
     *,
     floor: float | None = None,
+    centre: float = 0.0,
     seconds: float = 8.0,
     title: str = "",
 ) -> Film:
@@ -73,6 +74,8 @@ def learning_film(
         The density and the points, which are drawn on both maps; on one scale with the model.
     floor
         The least loss there is, the entropy of the target.
+    centre
+        The longitude in the middle of the maps, in degrees.
 
     Raises
     ------
@@ -95,8 +98,8 @@ def learning_film(
         grid = figure.add_gridspec(2, 2, height_ratios=(3, 2))
         maps = [figure.add_subplot(grid[0, j]) for j in range(2)]
         for ax, density, name in zip(maps, (tables[k], truth), (f"step {steps[k]}", "target"), strict=True):
-            hammer_map(ax, density=_multiples(density), scale=scale)
-            map_dots(ax, points)
+            hammer_map(ax, density=multiples(density), scale=scale, centre=centre)
+            map_dots(ax, points, centre)
             bare(ax, title=name)
         below = figure.add_subplot(grid[1, :])
         below.plot(steps, losses, color=GREY, linewidth=0.6)
@@ -131,14 +134,9 @@ def tabulated(density: Density, step: float | None = None) -> Density:
 
 
 def _globe(ax: Axes, density: Density | None, points: np.ndarray | None, view: tuple[float, float], scale: Any) -> None:
-    globe_map(ax, view=view, density=None if density is None else _multiples(density), scale=scale)
+    globe_map(ax, view=view, density=None if density is None else multiples(density), scale=scale)
     if points is not None:
         p, height = orthographic(points, view)
         size = float(np.clip(3000 / max(len(points), 1), 0.8, 8.0))
         a, b = p[height >= 0.0].T
         ax.scatter(a, b, size, color=COLOURS[2], alpha=0.6, linewidths=0, zorder=2)
-
-
-def _multiples(density: Density) -> Density:
-    # Of the uniform density.
-    return lambda x: 4.0 * np.pi * np.asarray(density(x))

@@ -72,17 +72,26 @@ def behind(view: tuple[float, float]) -> tuple[float, float]:
     return view[0] + 180.0, -view[1]
 
 
-def hammer_map(ax: Axes, *, density: Density | None = None, scale: Normalize | None = None) -> None:
+def turned(x: np.ndarray, degrees: float) -> np.ndarray:
+    """Unit vectors ``(..., 3)`` moved east by so many degrees."""
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return np.asarray(x @ np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]], dtype=x.dtype))
+
+
+def hammer_map(
+    ax: Axes, *, density: Density | None = None, scale: Normalize | None = None, centre: float = 0.0
+) -> None:
     """An empty Hammer map with its graticule every 30 degrees, shaded by ``density(x)`` (per unit area) if given.
 
-    ``scale`` says which densities are light and dark; by default linear from 0 to the largest.
+    ``scale`` says which densities are light and dark; by default linear from 0 to the largest. ``centre`` is the
+    longitude in the middle, in degrees.
     """
     from matplotlib.patches import Ellipse
 
     rim = ax.add_patch(Ellipse((0, 0), 2 * HALF_WIDTH, 2 * HALF_HEIGHT, fill=False, edgecolor=GREY, linewidth=0.8))
     if density is not None:
         grid = raster(HALF_WIDTH, HALF_HEIGHT, FINE if scale else COARSE)
-        _shade(ax, hammer_inverse(grid), density, (HALF_WIDTH, HALF_HEIGHT), rim, scale)
+        _shade(ax, turned(hammer_inverse(grid), centre), density, (HALF_WIDTH, HALF_HEIGHT), rim, scale)
     for line in graticule():
         ax.plot(*hammer(line).T, color=LINE, linewidth=0.5, zorder=1.5)
     _frame_limits(ax, HALF_WIDTH, HALF_HEIGHT)

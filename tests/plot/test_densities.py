@@ -35,6 +35,19 @@ def test_maps_show_multiples_of_the_uniform_density():
     assert figure.axes[-1].get_xlabel() == "density, in multiples of the uniform one"
 
 
+def test_the_centre_moves_densities_and_points_alike():
+    law = VonMisesFisher(np.array([-1.0, 0.0, 0.0]), 50.0)
+    point = np.array([[-1.0, 0.0, 0.0]])
+    ax = plot.density_maps({"one": (lambda x: np.exp(law.log_prob(x)), point)}, centre=150.0).axes[0]
+    # Longitude 180 is 30 degrees east of the middle.
+    expected = hammer(plot.from_degrees(30.0, 0.0))
+    np.testing.assert_allclose(ax.collections[0].get_offsets()[0], expected, atol=1e-12)
+    shown, (left, right, low, high) = np.asarray(ax.images[0].get_array()), ax.images[0].get_extent()
+    i, j = np.unravel_index(np.nanargmax(shown), shown.shape)
+    at = left + (right - left) * (j + 0.5) / shown.shape[1], high - (high - low) * (i + 0.5) / shown.shape[0]
+    np.testing.assert_allclose(at, expected, atol=0.01)
+
+
 def test_maps_are_laid_out_in_columns():
     panels = {name: (lambda x: np.ones(len(x)), np.eye(3)) for name in "abc"}
     figure = plot.density_maps(panels, columns=1)
