@@ -113,6 +113,16 @@ def fast_exp_expm1(x: float) -> tuple[float, float]:
 
 
 @inlined
+def exp_of_single(x: float) -> float:
+    """``exp(x)`` for |x| < 700 to 5e-10: all that counts where what comes of it is rounded to a float32."""
+    shifted = x * PER_LN_2 + TO_INTEGER
+    r = x - (shifted - TO_INTEGER) * LN_2
+    z = r * r
+    p = (1.0 + r) + z * ((E[0] + r * E[1]) + z * ((E[2] + r * E[3]) + z * ((E[4] + r * E[5]) + z * E[6])))
+    return np.uint64(np.float64(p).view(np.uint64) + (np.float64(shifted).view(np.uint64) << S52)).view(np.float64)
+
+
+@inlined
 def cos_sin_turns(u: float) -> tuple[float, float]:
     """``cos(2 pi u), sin(2 pi u)`` for |u| < 2^49, within 2 ulp: u is q/4 + r/4 turns with |r| <= 1/2."""
     shifted = 4.0 * u + TO_INTEGER

@@ -187,7 +187,7 @@ class Hyperboloid(Manifold):
         """``sqrt(<u, u>)``."""
         xp, x, u = self._points(x, u)
         if compiled(x, u):
-            return rows.rows_of(rows.norm_row, x, u, radius=self.radius, width=0)
+            return rows.rows_of(rows.norm_row, x, u, numbers=(self.radius,), width=0)
         return lorentz.size(xp, base(xp, x, self.radius), u[..., 1:], self.radius)
 
     def norm_vjp(self, x: Array, u: Array, /) -> tuple[Array, Pull]:
@@ -281,28 +281,33 @@ class Hyperboloid(Manifold):
     def egrad_to_rgrad(self, x: Array, g: Array, /) -> Array:
         """`to_tangent` of g with its time entry negated."""
         xp, x, g = self._points(x, g)
-        return self.to_tangent(x, _mirror(xp, g))
+        return self.to_tangent(x, lorentz.mirror(xp, g))
 
     def egrad_to_rgrad_vjp(self, x: Array, g: Array, /) -> tuple[Array, Pull]:
         """`egrad_to_rgrad` and the pull to ``(dx, dg)``."""
         xp, x, g = self._points(x, g)
-        v, pull_tangent = self.to_tangent_vjp(x, _mirror(xp, g))
+        v, pull_tangent = self.to_tangent_vjp(x, lorentz.mirror(xp, g))
 
         def pull(dv: Any) -> tuple[Any, ...]:
             dx, dg = pull_tangent(dv)
-            return dx, None if dg is None else _mirror(xp, dg)
+            return dx, None if dg is None else lorentz.mirror(xp, dg)
 
         return v, pull
 
     def logdet_exp(self, x: Array, u: Array, /) -> Array:
         """``(n - 1) log(sinh(r) / r)`` with ``r = |u| / R``."""
+        if compiled(x, u):
+            return rows.rows_of(rows.volume_row, *self._points(x, u)[1:], numbers=(self.radius, self.n - 1.0), width=0)
         return (self.n - 1) * log_sinhc(self.norm(x, u) / self.radius)
 
     def logdet_exp_vjp(self, x: Array, u: Array, /) -> tuple[Array, Pull]:
         """`logdet_exp` and the pull to ``(dx, du)``."""
-        r, pull_norm = self.norm_vjp(x, u)
+        _, x, u = self._points(x, u)
 
         def pull(dl: Any) -> tuple[Any, ...]:
+            if dl is not None and compiled(x, u, dl):
+                return rows.pulled(rows.volume_pull_row, x, u, dl[..., None], numbers=(self.radius, self.n - 1.0))
+            r, pull_norm = self.norm_vjp(x, u)
             return pull_norm(None if dl is None else (self.n - 1) / self.radius * dlog_sinhc(r / self.radius) * dl)
 
         return self.logdet_exp(x, u), pull
@@ -311,7 +316,7 @@ class Hyperboloid(Manifold):
         """The space part of u taken to the origin along the geodesic: ``u - (u_0 / (x_0 + R)) a``."""
         xp, x, u = self._points(x, u)
         if compiled(x, u):
-            return rows.rows_of(rows.to_coordinates_row, x, u, radius=self.radius, width=self.n)
+            return rows.rows_of(rows.to_coordinates_row, x, u, numbers=(self.radius,), width=self.n)
         p = base(xp, x, self.radius)
         return u[..., 1:] - along(xp, p.slope, u[..., 1:]) * (p.a / (p.height + self.radius))
 
@@ -337,7 +342,7 @@ class Hyperboloid(Manifold):
         """``c`` taken from the origin to x: the tangent with space part ``c + (a . c) a / (R (x_0 + R))``."""
         xp, x, c = self._point_and_coordinates(x, c)
         if compiled(x, c):
-            return rows.rows_of(rows.from_coordinates_row, x, c, radius=self.radius, width=self.n + 1)
+            return rows.rows_of(rows.from_coordinates_row, x, c, numbers=(self.radius,), width=self.n + 1)
         p = base(xp, x, self.radius)
         t = along(xp, p.a, c) / self.radius
         return vector(xp, t, c + t * (p.a / (p.height + self.radius)))
@@ -393,7 +398,3 @@ class Hyperboloid(Manifold):
     def _by_rows(self, fast: Any, slow: Any, *arrays: Array, out: Any, event: int = 1, more: Any = ()) -> Array:
         self._check_shape(*arrays)
         return plane.in_plane(fast, slow, *arrays, out=out, event=event, numbers=(self.radius, *more))
-
-
-def _mirror(xp: Any, g: Array) -> Array:
-    return xp.concat([-g[..., :1], g[..., 1:]], axis=-1)

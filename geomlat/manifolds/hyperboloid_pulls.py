@@ -23,16 +23,17 @@ from geomlat.manifolds.hyperboloid_rows import (
     squares,
     tangent_size,
 )
+from geomlat.special.radial import dlog_sinhc_scalar, log_sinhc_scalar
 
 Array = Any
 
 
-def rows_of(loop: Kernel, *arrays: Array, radius: float, width: int) -> Array:
+def rows_of(loop: Kernel, *arrays: Array, numbers: tuple[float, ...], width: int) -> Array:
     """A row kernel over vectors of any widths; the result has vectors of ``width``, or with 0 none."""
     shape, flat = aligned(*arrays, events=(1,) * len(arrays))
     y = namespace(*arrays).empty((*shape, width) if width else shape, dtype=arrays[0].dtype)
     n = math.prod(shape)
-    loop(n, *flat, radius, y.reshape((n, width) if width else (n,)))
+    loop(n, *flat, *numbers, y.reshape((n, width) if width else (n,)))
     return y if width or shape else y[()]
 
 
@@ -145,9 +146,33 @@ def norm_row(i: int, x: Any, u: Any, radius: float, out: Any) -> None:
 def norm_pull_row(i: int, x: Any, u: Any, dr: Any, radius: float, dx: Any, du: Any) -> None:
     """The cotangents of x and u; zero where u is."""
     a, b = min(i, x.shape[0] - 1), min(i, u.shape[0] - 1)
-    high, size, norm = height(x, a, radius), usable(extent(x, a)), usable(tangent_size(x, a, u, b, radius))
+    norm, slope = tangent_size(x, a, u, b, radius), np.float64(dr[min(i, dr.shape[0] - 1), 0])
+    pull_norm(i, x, a, u, b, norm, slope, radius, dx, du)
+
+
+@kernel(cost=30.0)
+def volume_row(i: int, x: Any, u: Any, radius: float, power: float, out: Any) -> None:
+    """``(n - 1) log(sinh(r) / r)`` of a tangent, ``power`` n - 1."""
+    norm = tangent_size(x, min(i, x.shape[0] - 1), u, min(i, u.shape[0] - 1), radius)
+    out[i] = power * log_sinhc_scalar(norm / radius)
+
+
+@kernel(cost=40.0)
+def volume_pull_row(i: int, x: Any, u: Any, dl: Any, radius: float, power: float, dx: Any, du: Any) -> None:
+    """The cotangents of x and u."""
+    a, b = min(i, x.shape[0] - 1), min(i, u.shape[0] - 1)
+    norm = tangent_size(x, a, u, b, radius)
+    slope = power / radius * dlog_sinhc_scalar(norm / radius) * np.float64(dl[min(i, dl.shape[0] - 1), 0])
+    pull_norm(i, x, a, u, b, norm, slope, radius, dx, du)
+
+
+@scalar
+def pull_norm(
+    i: int, x: Any, a: int, u: Any, b: int, norm: float, slope: float, radius: float, dx: Any, du: Any
+) -> None:
+    """The cotangents of x and u from that of the length ``norm``, into row i."""
+    high, size, norm = height(x, a, radius), usable(extent(x, a)), usable(norm)
     lean, along = shared(x, a, high, u, b, 1), shared(x, a, size, u, b, 1) / norm
-    slope = np.float64(dr[min(i, dr.shape[0] - 1), 0])
     dx[i, 0], du[i, 0] = 0.0, 0.0
     for j in range(1, x.shape[1]):
         low = slope * lowered(np.float64(u[b, j]) / norm, np.float64(x[a, j]) / size, along, radius / high)

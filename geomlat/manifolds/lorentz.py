@@ -56,6 +56,11 @@ def vector(xp: Any, head: Array, tail: Array) -> Array:
     return xp.concat(parts, axis=-1)
 
 
+def mirror(xp: Any, g: Array) -> Array:
+    """A vector with its time entry negated."""
+    return xp.concat([-g[..., :1], g[..., 1:]], axis=-1)
+
+
 def along(xp: Any, e: Array, u: Array) -> Array:
     """``e . u``, with its vector axis of 1."""
     return dot(xp, e, u)[..., None]

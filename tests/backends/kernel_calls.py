@@ -102,6 +102,7 @@ def _hyperboloid() -> None:
     m.exp(x, 300 * u)
     m.log_vjp(x, y)[1](u)
     m.norm_vjp(x, u)[1](u[:, 0])
+    m.logdet_exp_vjp(x, u)[1](u[:, 0])
     m.to_coordinates_vjp(x, u)[1](u[:, 1:])
     m.from_coordinates_vjp(x, u[:, 1:])[1](u)
     m.dist(x, y)

@@ -7,9 +7,18 @@ import numpy as np
 import pytest
 
 from geomlat.backends import elementwise
-from geomlat.backends.libm import cos_sin_turns, fast_angle, fast_cos_sin, fast_exp_expm1, fast_log, fast_log1p
+from geomlat.backends.libm import (
+    cos_sin_turns,
+    exp_of_single,
+    fast_angle,
+    fast_cos_sin,
+    fast_exp_expm1,
+    fast_log,
+    fast_log1p,
+)
 from geomlat.random import box_muller, unit
 
+single_exponential = elementwise(exp_of_single)
 log1p, exponential = elementwise(fast_log1p), elementwise(fast_exp_expm1, outputs=2)
 logarithm, turns = elementwise(fast_log), elementwise(cos_sin_turns, outputs=2)
 normals = elementwise(box_muller, outputs=2)
@@ -96,6 +105,14 @@ def test_exp_within_two_ulps_and_expm1_within_three():
     with mpmath.workprec(1200):
         assert ulps(power, [mpmath.exp(mpmath.mpf(x)) for x in POWER_POINTS.tolist()]) < 2.0
         assert ulps(less_one, [mpmath.expm1(mpmath.mpf(x)) for x in POWER_POINTS.tolist()]) < 3.0
+
+
+def test_the_exponential_of_singles_is_right_to_their_rounding():
+    with mpmath.workprec(200):
+        exact = [mpmath.exp(mpmath.mpf(x)) for x in POWER_POINTS.tolist()]
+        pairs = zip(single_exponential(POWER_POINTS).tolist(), exact, strict=True)
+        assert max(float(abs(mpmath.mpf(y) / t - 1)) for y, t in pairs) < 5e-10
+    assert single_exponential(0.0) == 1.0
 
 
 def test_cos_and_sin_within_two_ulps():

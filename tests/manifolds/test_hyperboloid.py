@@ -201,7 +201,14 @@ def test_kernels_equal_the_array_expressions(n, dtype):
     np.testing.assert_allclose(table[range(200), range(200)], m.dist(x, y), rtol=4 * eps)
 
 
-PULLS = {"exp": (2, 0), "log": (1, 0), "norm": (2, 1), "to_coordinates": (2, 2), "from_coordinates": (3, 0)}
+PULLS = {
+    "exp": (2, 0),
+    "log": (1, 0),
+    "norm": (2, 1),
+    "logdet_exp": (2, 1),
+    "to_coordinates": (2, 2),
+    "from_coordinates": (3, 0),
+}
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -234,7 +241,13 @@ def test_pulls_by_kernels_stay_finite_where_squares_do_not():
     for size in (0.0, 1e-300, 1e-170, 1e-20, 1e20, 1e120, 1e160):
         x, c = m.project(size * np.array([0.0, 3.0, 0.0, -4.0])), np.array([0.3, -1.0, 1e-200])
         u = m.from_coordinates(x, c)
-        for name, arg, dy in (("exp", u, d), ("norm", u, d[0]), ("to_coordinates", u, d[1:]), ("log", m.exp(x, u), d)):
+        for name, arg, dy in (
+            ("exp", u, d),
+            ("norm", u, d[0]),
+            ("logdet_exp", u, d[0]),
+            ("to_coordinates", u, d[1:]),
+            ("log", m.exp(x, u), d),
+        ):
             kernels = getattr(m, name + "_vjp")(x, arg)[1](np.asarray(dy))
             assert all(np.all(np.isfinite(got)) for got in kernels)
 

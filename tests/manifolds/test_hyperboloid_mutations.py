@@ -31,7 +31,6 @@ HYPERBOLOID = [
     ("u[..., 1:] + lift * p.a)", "u[..., 1:])"),
     ("da = da + lift * g + dlift", "da = da + lift * g - dlift"),
     ("-dlift * p.height", "dlift * p.height"),
-    ("return xp.concat([-g[..., :1]", "return xp.concat([g[..., :1]"),
     ("(self.n - 1) * log_sinhc", "self.n * log_sinhc"),
     ("(self.n - 1) * log_sinhc", "(1 - self.n) * log_sinhc"),
     ("(self.n - 1) / self.radius * dlog", "(self.n - 1) * dlog"),
@@ -42,6 +41,7 @@ HYPERBOLOID = [
     ("safe / xp.tanh(safe)", "safe"),
 ]
 LORENTZ = [
+    ("return xp.concat([-g[..., :1]", "return xp.concat([g[..., :1]"),
     ("(radius / at.height) ** 2 * at.unit", "(radius / at.height) * at.unit"),
     ("+ s * t", "- s * t"),
     ("(p.size / usable) * q.height + ", "(p.size / usable) * p.height + "),
