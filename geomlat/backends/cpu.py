@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Callable
@@ -36,7 +37,9 @@ def row(typing_context: Any, i: Any) -> Any:
 
 @cache
 def compile_scalar(f: Callable[..., Any]) -> Any:
-    """The Numba twin of a scalar: IEEE division, and no reassociation but in a `summation`."""
+    """The Numba twin of a scalar, IEEE division and no reassociation but in a `summation`; or what stands in for it."""
+    if hasattr(f, "__geomlat_cpu__"):
+        return getattr(importlib.import_module(f.__geomlat_cpu__), f.__name__)
     inlined = getattr(f, "__geomlat_inlined__", False)
     fastmath = {"reassoc", "contract"} if getattr(f, "__geomlat_reordered__", False) else False
     return numba.njit(error_model="numpy", forceinline=inlined, fastmath=fastmath)(sources.twin(f, compile_scalar))

@@ -48,6 +48,16 @@ def summation(f: F) -> F:
     return inlined(f)
 
 
+def replaced_on_cpu(module: str) -> Callable[[F], F]:
+    """Mark a `scalar` in whose place the CPU runs the compiled function of its name in ``module``."""
+
+    def mark(f: F) -> F:
+        f.__geomlat_cpu__ = module  # type: ignore[attr-defined]
+        return scalar(f)
+
+    return mark
+
+
 class Kernel:
     """A row body ``body(i, *arrays)`` run for ``i = 0 .. n-1``, on the CPU or on a GPU by the type of its arrays.
 

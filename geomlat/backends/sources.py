@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import inspect
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -58,12 +60,19 @@ def _parts(f: Callable[..., Any], seen: set[int]) -> Iterator[str]:
     seen.add(id(f))
     yield f"{getattr(f, '__geomlat_inlined__', False)} {getattr(f, '__geomlat_reordered__', False)}"
     yield from _code(_function(f).__code__)
+    yield _stand_in(getattr(f, "__geomlat_cpu__", None))
     for name, value in sorted(globals_of(f).items()):
         if is_scalar_source(value):
             yield name
             yield from _parts(value, seen)
         elif not inspect.ismodule(value):
             yield f"{name}={value!r}"
+
+
+def _stand_in(module: str | None) -> str:
+    # Found, not imported: hashing must not load Numba.
+    spec = None if module is None else importlib.util.find_spec(module)
+    return "" if spec is None or spec.origin is None else Path(spec.origin).read_text()
 
 
 def _code(code: CodeType) -> Iterator[str]:

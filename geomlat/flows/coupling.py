@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy import ndarray
 
 from geomlat.backends import namespace
 from geomlat.flows._affine_rows import moved_rows, pulled_rows
+from geomlat.flows._coupling_run import LARGEST_BOUND, Moves, Run, Step, run_of
 from geomlat.flows.elementwise import Affine, ElementMap, Shift
 from geomlat.flows.transform import Moved, Pull, Transform, dense
 from geomlat.grad import Params
@@ -80,11 +82,26 @@ class Coupling(Transform):
 
     def forward_vjp(self, p: Params, x: Array, context: Array | None = None) -> tuple[Moved, Pull]:
         """``(y, logdet)`` and its pullback."""
-        return self._move(p, x, context, self.map.forward_vjp)
+        return self._by_rows(p, x, context, False) or self._move(p, x, context, self.map.forward_vjp)
 
     def inverse_vjp(self, p: Params, y: Array, context: Array | None = None) -> tuple[Moved, Pull]:
         """``(x, logdet)`` and its pullback."""
-        return self._move(p, y, context, self.map.inverse_vjp)
+        return self._by_rows(p, y, context, True) or self._move(p, y, context, self.map.inverse_vjp)
+
+    def step(self, inverse: bool) -> Step | None:
+        """See `Transform.step`: scales and shifts decided by a network with relu."""
+        if type(self.map) not in (Affine, Shift) or self.activation != "relu" or self.periodic:
+            return None
+        bound = getattr(self.map, "bound", 1.0)
+        return Moves(self.kept, self.moved, self.network, self.map.width, bound) if bound < LARGEST_BOUND else None
+
+    @cached_property
+    def _runs(self) -> tuple[Run | None, ...]:
+        return tuple(run_of((self.step(inverse),), inverse, self.dim) for inverse in (False, True))
+
+    def _by_rows(self, p: Params, x: Array, context: Array | None, inverse: bool) -> tuple[Moved, Pull] | None:
+        run = self._runs[inverse]
+        return run(p, x, context) if run is not None and run.takes(p, x, context) else None
 
     def _move(self, p: Params, x: Array, context: Array | None, move: Any) -> tuple[Moved, Pull]:
         xp, n_moved = namespace(x, p.vector), len(self.moved)

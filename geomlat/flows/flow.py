@@ -88,7 +88,7 @@ class Flow(Trainable):
     ) -> tuple[Array, Callable[[Array, Params], tuple[Array, Array | None]]]:
         """``log p(x)`` ``(...)`` at points ``(..., dim)``, and ``pull(dl, g) -> (dx, dcontext)``."""
         (z, logdet), pull_chain = self.chain.inverse_vjp(p, x, context)
-        log_base, pull_base = _log_base_vjp(self.base_like(x), z)
+        log_base, pull_base = self._base_vjp(z)
 
         def pull(dl: Array, g: Params) -> tuple[Array, Array | None]:
             return pull_chain((pull_base(dl), dl), g)
@@ -100,7 +100,7 @@ class Flow(Trainable):
     ) -> tuple[tuple[Array, Array], Callable[..., tuple[Array, Array | None]]]:
         """``(x, log p(x))`` of base points ``noise`` ``(..., dim)``; ``pull((dx, dl), g) -> (dnoise, dcontext)``."""
         (x, logdet), pull_chain = self.chain.forward_vjp(p, noise, context)
-        log_base, pull_base = _log_base_vjp(self.base_like(noise), noise)
+        log_base, pull_base = self._base_vjp(noise)
 
         def pull(cotangent: tuple[Array | None, Array | None], g: Params) -> tuple[Array, Array | None]:
             dx, dl = cotangent
@@ -179,6 +179,16 @@ class Flow(Trainable):
         theta = self.vector()
         z = self.base_like(theta).sample(n if isinstance(n, tuple) else (n,), rng=rng)
         return self.chain.forward(self.view(theta), namespace(z).astype(z, theta.dtype, copy=False), context)[0]
+
+    def _base_vjp(self, z: Array) -> tuple[Array, Callable[[Array], Array]]:
+        if self.base is not None:
+            return _log_base_vjp(self.base, z)
+
+        def pull(dl: Array) -> Array:
+            return -z * dl[..., None]
+
+        squares = namespace(z).sum(z * z, axis=-1)
+        return -0.5 * squares - 0.5 * self.dim * math.log(2.0 * math.pi), pull
 
     def _split(self, rows: Array) -> tuple[Array, Array | None]:
         return (rows, None) if not self.context else (rows[:, : self.dim], rows[:, self.dim :])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from geomlat.backends import namespace
+from geomlat.flows._coupling_run import Step
 from geomlat.flows.transform import Moved, Pull, Transform, dense
 from geomlat.grad import Params, sum_to
 from geomlat.nn.initialisers import zeros
@@ -51,6 +52,10 @@ class Permutation(Transform):
     def inverse_vjp(self, p: Params, y: Array, context: Array | None = None) -> tuple[Moved, Pull]:
         """``(x, 0)`` and its pullback."""
         return _permuted(y, self._back, self.order)
+
+    def step(self, inverse: bool) -> Step:
+        """See `Transform.step`."""
+        return self._back if inverse else tuple(self.order)
 
     @property
     def _back(self) -> tuple[int, ...]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
 from typing import Any
 
 from geomlat.backends import namespace
+from geomlat.flows._coupling_run import Run, Step, run_of
 from geomlat.grad import Params, add
 from geomlat.nn import Layer
 
@@ -33,6 +36,10 @@ class Transform(Layer):
     @abstractmethod
     def inverse_vjp(self, p: Params, y: Array, context: Array | None = None) -> tuple[Moved, Pull]:
         """``(x, logdet)`` and its pullback."""
+
+    def step(self, inverse: bool) -> Step | None:
+        """What a compiled pass over rows does for this transform or its inverse, if it knows it."""
+        return None
 
     def forward(self, p: Params, x: Array, context: Array | None = None) -> Moved:
         """``(y, logdet)``."""
@@ -88,21 +95,38 @@ class Chain(Transform):
 
     def forward_vjp(self, p: Params, x: Array, context: Array | None = None) -> tuple[Moved, Pull]:
         """First to last."""
-        return _composed([t.forward_vjp for t in self.transforms], p, x, context)
+        return _composed(self._passes[0], p, x, context)
 
     def inverse_vjp(self, p: Params, y: Array, context: Array | None = None) -> tuple[Moved, Pull]:
         """Last to first."""
-        return _composed([t.inverse_vjp for t in reversed(self.transforms)], p, y, context)
+        return _composed(self._passes[1], p, y, context)
+
+    @cached_property
+    def _passes(self) -> tuple[list[_Pass], list[_Pass]]:
+        return _grouped(self.transforms, False, self.dim), _grouped(self.transforms[::-1], True, self.dim)
 
 
-def _composed(
-    maps: list[Callable[..., tuple[Moved, Pull]]], p: Params, x: Array, context: Array | None
-) -> tuple[Moved, Pull]:
+_Rule = Callable[..., tuple[Moved, Pull]]
+_Pass = tuple[Run | None, list[_Rule]]
+
+
+def _grouped(transforms: tuple[Transform, ...], inverse: bool, dim: int) -> list[_Pass]:
+    passes: list[_Pass] = []
+    for _, group in groupby(transforms, key=lambda t: t.step(inverse) is not None):
+        members = tuple(group)
+        rules = [t.inverse_vjp if inverse else t.forward_vjp for t in members]
+        passes.append((run_of([t.step(inverse) for t in members], inverse, dim), rules))
+    return passes
+
+
+def _composed(passes: list[_Pass], p: Params, x: Array, context: Array | None) -> tuple[Moved, Pull]:
     total, pulls = None, []
-    for f in maps:
-        (x, logdet), pull_f = f(p, x, context)
-        total = add(total, logdet)
-        pulls.append(pull_f)
+    for run, rules in passes:
+        todo: Sequence[_Rule] = [run] if run is not None and run.takes(p, x, context) else rules
+        for f in todo:
+            (x, logdet), pull_f = f(p, x, context)
+            total = add(total, logdet)
+            pulls.append(pull_f)
 
     def pull(cotangent: tuple[Array | None, Array | None], g: Params) -> tuple[Array, Array | None]:
         dx, dlogdet = cotangent

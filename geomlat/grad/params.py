@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 import array_api_compat
@@ -52,9 +53,16 @@ class Params(Mapping[str, Any]):
     def __init__(self, layout: Layout, vector: Any) -> None:
         self.layout, self._vector = layout, vector
         self._unset: dict[int, Any] = {}
-        lead = vector.shape[:-1]
-        self._views = {name: vector[..., where].reshape(lead + shape) for name, (where, shape) in layout.slices.items()}
-        self._owned = {owner: tuple(self._views[n] for n in names) for owner, names in layout.owned.items()}
+
+    # Made when first asked for: the compiled passes of flows read the vector itself.
+    @cached_property
+    def _views(self) -> dict[str, Any]:
+        vector, lead = self._vector, self._vector.shape[:-1]
+        return {n: vector[..., where].reshape(lead + shape) for n, (where, shape) in self.layout.slices.items()}
+
+    @cached_property
+    def _owned(self) -> dict[object, tuple[Any, ...]]:
+        return {owner: tuple(self._views[n] for n in names) for owner, names in self.layout.owned.items()}
 
     @property
     def vector(self) -> Any:

@@ -210,13 +210,20 @@ def _adam() -> None:
 
 def _nets() -> None:
     from geomlat.flows import AffineCoupling
+    from geomlat.nn import Dense
 
-    coupling = AffineCoupling(dim=3, hidden=(4,), keep=(1,))
-    p = coupling.view(np.sin(np.arange(float(coupling.layout.size))))
-    x = np.cos(np.arange(6.0)).reshape(2, 3)
-    for vjp in (coupling.forward_vjp, coupling.inverse_vjp):
-        (y, logdet), pull = vjp(p, x)
-        pull((y, logdet), coupling.view(np.zeros(coupling.layout.size)))
+    # With relu a network goes through in one kernel, with its coupling; with another function by layers.
+    for activation in ("relu", "tanh"):
+        coupling = AffineCoupling(dim=3, hidden=(4, 9), keep=(1,), activation=activation)
+        p = coupling.view(np.sin(np.arange(float(coupling.layout.size))))
+        x = np.cos(np.arange(6.0)).reshape(2, 3)
+        for vjp in (coupling.forward_vjp, coupling.inverse_vjp):
+            (y, logdet), pull = vjp(p, x)
+            pull((y, logdet), coupling.view(np.zeros(coupling.layout.size)))
+    layer = Dense(2, 3, "relu")
+    p = layer.view(np.sin(np.arange(9.0)))
+    y, pull_layer = layer.vjp(p, np.cos(np.arange(4.0)).reshape(2, 2))
+    pull_layer(y, layer.view(np.zeros(9)))
 
 
 def _flows() -> None:

@@ -1,0 +1,180 @@
+"""Couplings in one compiled pass over rows: equal to the expressions, differentiated right, the same by threads."""
+
+import numpy as np
+import pytest
+
+from geomlat.backends import thread_limit
+from geomlat.flows import AdditiveCoupling, AffineCoupling, Chain, Permutation, SplineCoupling, coupling_flow
+from geomlat.flows._coupling_kernels import bounded, parts_of
+from geomlat.flows._coupling_run import Run
+from geomlat.grad import gradcheck
+from geomlat.models import FlowMixture
+
+CHAINS = {
+    "flow": coupling_flow(2, 3, (8, 5)).chain,
+    "wide": coupling_flow(2, 2, (70, 40)).chain,
+    "turned": coupling_flow(5, 4, (9,)).chain,
+    "shallow": Chain((AffineCoupling(dim=3, hidden=(), bound=1.5),)),
+    "shifts": coupling_flow(4, 3, (7,), kind="additive").chain,
+    "both": Chain((AffineCoupling(dim=3, hidden=(6,), keep=(2,)), AdditiveCoupling(dim=3, hidden=(4, 4), keep=(0, 2)))),
+    "context": coupling_flow(3, 2, (7, 7), context=2).chain,
+    "between": Chain(
+        (AffineCoupling(dim=2, hidden=(6,)), SplineCoupling(dim=2, hidden=(4,), bins=4), Permutation((1, 0)))
+    ),
+}
+every = pytest.mark.parametrize("name", CHAINS)
+dtypes = pytest.mark.parametrize("dtype", [np.float64, np.float32])
+
+
+def case(name, batch=(3, 50), dtype=np.float64, seed=0):
+    chain, gen = CHAINS[name], np.random.default_rng(seed)
+    theta = (0.7 * gen.standard_normal(chain.layout.size)).astype(dtype)
+    x, dy = (gen.standard_normal((*batch, chain.dim)).astype(dtype) for _ in range(2))
+    context = gen.standard_normal((*batch, 2)).astype(dtype) if name == "context" else None
+    return chain, theta, x, context, dy, gen.standard_normal(batch).astype(dtype)
+
+
+def both_ways(chain, theta, x, context, dy, dl):
+    found = []
+    for rule in (chain.forward_vjp, chain.inverse_vjp):
+        (y, logdet), pull = rule(chain.view(theta), x, context)
+        g = np.ones_like(theta)
+        dx, dcontext = pull((dy, dl), chain.view(g))
+        found += [y, logdet, dx, g] + ([] if context is None else [dcontext])
+    return found
+
+
+def generic(monkeypatch):
+    monkeypatch.setattr(Run, "takes", lambda *_: False)
+    monkeypatch.setattr(AffineCoupling, "_move", AffineCoupling.__mro__[1]._move)
+
+
+@every
+@dtypes
+def test_a_pass_is_the_array_expressions(name, dtype, monkeypatch):
+    chain, theta, x, context, dy, dl = case(name, dtype=dtype)
+    theta.setflags(write=False)
+    turned = np.asarray(x.transpose(1, 0, 2), order="C").transpose(1, 0, 2)  # rows that are not side by side
+    fast = both_ways(chain, theta, turned, context, dy, dl)
+    generic(monkeypatch)
+    slow = both_ways(
+        chain, theta.astype(np.float64), *(None if a is None else a.astype(float) for a in (x, context, dy, dl))
+    )
+    for a, b in zip(fast, slow, strict=True):
+        assert a.dtype == dtype
+        assert a.shape == b.shape
+        np.testing.assert_allclose(a, b, rtol=0, atol=(2e-13 if dtype is np.float64 else 1e-5) * np.abs(b).max())
+
+
+@every
+@pytest.mark.parametrize("way", ["forward", "inverse"])
+def test_pullbacks(name, way):
+    chain, theta, x, context, _, _ = case(name, batch=(70,))
+
+    def rule(theta, x, *context):
+        y, pull = getattr(chain, f"{way}_vjp")(chain.view(theta), x, *context)
+
+        def pull_all(cotangent):
+            g = np.zeros_like(theta)
+            dx, dcontext = pull(cotangent, chain.view(g))
+            return (g, dx, dcontext) if context else (g, dx)
+
+        return y, pull_all
+
+    gradcheck(rule, theta, x, *([] if context is None else [context]), step=1e-5, rtol=1e-7)
+
+
+@every
+def test_none_is_zero(name):
+    chain, theta, x, context, dy, dl = case(name, batch=(20,))
+    whole = both_ways(chain, theta, x, context, dy, dl)
+    halves = [both_ways(chain, theta, x, context, *c) for c in ((dy, None), (None, dl))]
+    for k, (w, a, b) in enumerate(zip(whole, *halves, strict=True)):
+        if k % (len(whole) // 2) > 1:
+            np.testing.assert_allclose(w, a + b - (w.shape == theta.shape), rtol=1e-11, atol=1e-11)
+
+
+@dtypes
+def test_several_models_at_once(dtype):
+    chain, gen = CHAINS["turned"], np.random.default_rng(0)
+    vectors = gen.standard_normal((3, chain.layout.size + 4)).astype(dtype)
+    thetas = vectors[:, 2:-2]  # not side by side
+    x, dy, dl = (gen.standard_normal(s).astype(dtype) for s in ((90, 5), (3, 90, 5), (3, 90)))
+    g = np.zeros_like(vectors)
+    (y, logdet), pull = chain.inverse_vjp(chain.layout.view(thetas), x)
+    dx, _ = pull((dy, dl), chain.layout.view(g[:, 2:-2]))
+    assert (g[:, :2] == 0.0).all()
+    for k in range(3):
+        one = np.zeros_like(thetas[k])
+        (yk, logdetk), pullk = chain.inverse_vjp(chain.view(np.ascontiguousarray(thetas[k])), x)
+        dxk, _ = pullk((dy[k], dl[k]), chain.view(one))
+        for a, b in ((y[k], yk), (logdet[k], logdetk), (dx[k], dxk), (g[k, 2:-2], one)):
+            assert np.array_equal(a, b)
+
+
+def test_rows_and_threads_do_not_matter():
+    chain, theta, x, context, dy, dl = case("wide", batch=(700,), dtype=np.float32)
+    with thread_limit(1):
+        alone = both_ways(chain, theta, x, context, dy, dl)
+    with thread_limit(2):
+        found = both_ways(chain, theta, x, context, dy, dl)
+    for a, b in zip(alone, found, strict=True):
+        assert np.array_equal(a, b)
+    y, logdet = chain.inverse(chain.view(theta), x[333:340])
+    assert np.array_equal(y, alone[4][333:340])
+    assert np.array_equal(logdet, alone[5][333:340])
+    assert [parts_of(n) for n in (1, 64, 65, 256, 1000, 10**6)] == [1, 1, 2, 2, 4, 8]
+
+
+def test_a_pass_may_be_pulled_twice_and_beside_another():
+    chain, theta, x, context, dy, dl = case("flow", batch=(300,))
+    expected = both_ways(chain, theta, x, context, dy, dl)[4:]
+    first = chain.inverse_vjp(chain.view(theta), x)
+    second = chain.inverse_vjp(chain.view(2.0 * theta), 0.5 * x)
+    for _ in range(2):
+        g = np.ones_like(theta)
+        dx, _ = first[1]((dy, dl), chain.view(g))
+        second[1]((dy, dl), chain.view(np.zeros_like(theta)))
+        for a, b in zip((*first[0], dx, g), expected, strict=True):
+            assert np.array_equal(a, b)
+
+
+@pytest.mark.parametrize("raw", [-1e30, -50.0, -0.3, -1e-9, 0.0, 1e-300, 0.2, 4.0, 60.0, np.inf])
+def test_the_bounded_scale(raw):
+    value, slope = bounded(raw, 3.0)
+    t = np.tanh(raw / 3.0)
+    assert value == pytest.approx(3.0 * t, rel=2e-15, abs=1e-323)
+    assert slope == pytest.approx(1.0 / np.cosh(min(abs(raw / 3.0), 20.0)) ** 2, rel=1e-14)
+
+
+def test_what_a_pass_does_not_know_goes_by_array_expressions():
+    chain, theta, x, *_ = case("flow", batch=(4,))
+    run = chain._passes[0][0][0]
+    p = chain.view(theta)
+    assert run.takes(p, x, None)
+    unknown = (x.astype(np.float32), None), (x + 0j, None), (x[:0], None), (x, x), (x.tolist(), None)
+    assert not any(run.takes(p, a, c) for a, c in unknown)
+    tanh, steep = AffineCoupling(dim=2, activation="tanh"), AffineCoupling(dim=2, bound=1e3)
+    assert tanh.step(False) is None
+    assert steep.step(True) is None
+    assert len(CHAINS["flow"]._passes[0]) == 1
+    assert [run is None for run, _ in CHAINS["between"]._passes[1]] == [True, True, False]
+    empty = chain.inverse(p, x[:0])
+    assert empty[0].shape == (0, 2)
+
+
+def test_a_mixture_takes_its_flows_in_one_pass(monkeypatch):
+    mixture, gen = FlowMixture(n_components=3, features=2, hidden=(8, 8)), np.random.default_rng(0)
+    theta = 0.5 * gen.standard_normal(mixture.layout.size)
+    x = np.column_stack((gen.standard_normal((130, 2)), np.full(130, -1.0)))
+
+    def gradient():
+        g = np.zeros_like(theta)
+        loss, pull = mixture.loss_vjp(theta, x, None)
+        pull(mixture.view(g))
+        return loss, g
+
+    fast = gradient()
+    generic(monkeypatch)
+    for a, b in zip(fast, gradient(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-13)
