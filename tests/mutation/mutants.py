@@ -9,18 +9,24 @@ from __future__ import annotations
 import ast
 import copy
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import CodeType
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("grad", "manifolds", "distributions", "flows", "nn")
 SKIPPED = (ast.Raise, ast.JoinedStr, ast.Assert, ast.AnnAssign)
+OPTIMIZED = 1  # inspect.CO_OPTIMIZED: the code of a function, not of a class
 FLIPS = {ast.Add: ast.Sub, ast.Sub: ast.Add}
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """A change at ``place``, the number of the operator in the file's walk; ``becomes`` says what it turns into."""
+    """A change at ``place``, the number of the operator in the file's walk; ``becomes`` says what it turns into.
+
+    ``of`` is a hash of the outermost function or class body around it: a result belongs to that text.
+    """
 
     file: str
     function: str
@@ -28,20 +34,47 @@ class Mutant:
     text: str
     place: int
     becomes: str
+    of: str
 
     @property
     def key(self) -> str:
         """The name under which results are kept."""
         return hashlib.sha256(f"{self.file}|{self.function}|{self.text}".encode()).hexdigest()[:16]
 
-    def source(self) -> str:
-        """The text of the file with the change."""
+    def tree(self) -> ast.Module:
+        """The syntax tree of the file with the change, every line where it was."""
         tree = ast.parse((ROOT / self.file).read_text())
         for number, (node, _, _) in enumerate(operators(tree)):
             if number == self.place:
-                return ast.unparse(ast.fix_missing_locations(_Replace(node, changed(node, self.becomes)).visit(tree)))
+                new = ast.copy_location(changed(node, self.becomes), node)
+                return ast.fix_missing_locations(_Replace(node, new).visit(tree))
         msg = f"{self.file} has no operator {self.place}"
         raise LookupError(msg)
+
+    def source(self) -> str:
+        """The text of the file with the change."""
+        return ast.unparse(self.tree())
+
+    def code(self) -> tuple[CodeType, CodeType]:
+        """The code of the function of a module or of a class around the change: as it stands, and changed."""
+        path = str(ROOT / self.file)
+        before = functions(compile((ROOT / self.file).read_text(), path, "exec"))
+        after = functions(compile(self.tree(), path, "exec"))
+        return next((before[k], after[k]) for k in before if before[k] != after[k])
+
+
+def functions(module: CodeType) -> dict[tuple[str, int], CodeType]:
+    """The code of the functions that stand in a module or in its classes, by qualified name and line."""
+    return {(c.co_qualname, c.co_firstlineno): c for c in _functions(module)}
+
+
+def _functions(code: CodeType) -> Iterator[CodeType]:
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            if inner.co_flags & OPTIMIZED:
+                yield inner
+            else:
+                yield from _functions(inner)
 
 
 class _Replace(ast.NodeTransformer):
@@ -104,7 +137,7 @@ def becoming(node: ast.AST) -> tuple[str, ...]:
     if type(node.op) in FLIPS:
         return ("flip", "left", "right")
     if isinstance(node.op, ast.Mult):
-        return ("left", "right")
+        return ("left",) if ast.dump(node.left) == ast.dump(node.right) else ("left", "right")
     return ("left",) if isinstance(node.op, ast.Div) else ()
 
 
@@ -115,15 +148,27 @@ def _is_text(node: ast.AST) -> bool:
 def mutants_of(file: Path) -> list[Mutant]:
     """All mutants of a file."""
     name, made, seen = str(file.relative_to(ROOT)), [], {}
-    for place, (node, function, statement) in enumerate(operators(ast.parse(file.read_text()))):
+    tree = ast.parse(file.read_text())
+    bodies = _bodies(tree)
+    for place, (node, function, statement) in enumerate(operators(tree)):
         before = ast.unparse(node)
         for becomes in becoming(node):
             after = ast.unparse(changed(node, becomes))
             text = f"{ast.unparse(statement)} | {before} -> {after}"
             seen[function, text] = seen.get((function, text), 0) + 1
             text += f" ({seen[function, text]})" if seen[function, text] > 1 else ""
-            made.append(Mutant(name, function, node.lineno, text, place, becomes))
+            made.append(Mutant(name, function, node.lineno, text, place, becomes, bodies[id(statement)]))
     return made
+
+
+def _bodies(tree: ast.Module) -> dict[int, str]:
+    """For each statement, the hash of the function of a module or of a class that it stands in."""
+    found = {}
+    for outer in tree.body:
+        for body in outer.body if isinstance(outer, ast.ClassDef) else [outer]:
+            of = hashlib.sha256(ast.unparse(body).encode()).hexdigest()[:8]
+            found |= {id(node): of for node in ast.walk(body) if isinstance(node, ast.stmt)}
+    return found
 
 
 def all_mutants() -> list[Mutant]:

@@ -1,137 +1,277 @@
-"""Makes mutants, runs the tests that cover each, and lists the survivors.
+"""Makes mutants, runs the tests that execute each, and lists the survivors.
 
-    python tests/mutation/run.py --sample 40 --seed 1        a seeded sample of the mutants without a result
+    python tests/mutation/run.py --sample 200 --seed 1       a seeded sample of the mutants without a result
     python tests/mutation/run.py --files sphere.py torus.py  all of some files
+    python tests/mutation/run.py --survivors                 those that survived before
     python tests/mutation/run.py --again 6 --seed 3          killed before: does a suite that passes still do it?
-    python tests/mutation/run.py --report                    the table, from the results so far
+    python tests/mutation/run.py --report                    the page docs/mutation.md, from the results so far
 
-A mutant is killed when a covering test fails (or does not end in a quarter of an hour). Results are kept in
-``results.json`` by the mutant's name, so that a run continues the ones before it; ``equivalent.json`` lists, with the
-reason, the mutants that no test can kill. The exit status is 1 where a mutant survives that is not listed.
+A sample takes from each file in turn, so that every file has its share. A mutant is killed when a test that executes
+its function fails (or does not end in ten times its time and 45 seconds); it survives when all of them pass. Which
+test executes what is traced once for each test file (`build/mutation-map.json`) and anew when that file changes or
+with ``--trace``. Results are kept in ``results.json`` by the mutant's name and dropped when the text of its function
+changes; ``equivalent.json`` lists, with the reason, the mutants that no test can kill. The exit status is 1 where a
+mutant survives that is not listed.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
-import os
 import random
-import re
 import signal
+import statistics
 import sys
-import tempfile
 import time
-import tomllib
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Callable, Generator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+from scipy.special import betaincinv
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
 sys.path.insert(0, str(Path(__file__).parent))
 
+import warm as warm_session
 from mutants import PACKAGES, ROOT, Mutant, all_mutants
 
 HERE = Path(__file__).parent
-RESULTS, EQUIVALENT = HERE / "results.json", HERE / "equivalent.json"
-LIMIT = 900.0
+RESULTS, EQUIVALENT, MAP = HERE / "results.json", HERE / "equivalent.json", ROOT / "build" / "mutation-map.json"
+Results = dict[str, dict[str, Any]]
 
 
-def covering(file: str) -> tuple[str, ...]:
-    """The pytest arguments that cover a file, the quickest first."""
-    files = tomllib.loads((HERE / "covering.toml").read_text())["files"]
-    return next(tuple(entry["tests"]) for entry in files if re.search(entry["pattern"], file))
-
-
-def overlay(folder: Path, mutant: Mutant | None) -> None:
-    """A tree of links to this one, with the mutant's file in the place of the original."""
-    for name in ("geomlat", *(f"geomlat/{package}" for package in PACKAGES)):
-        (folder / name).mkdir()
-        for entry in (ROOT / name).iterdir():
-            if entry.name != "__pycache__" and f"{name}/{entry.name}" not in {f"geomlat/{p}" for p in PACKAGES}:
-                (folder / name / entry.name).symlink_to(entry)
-    for name in ("tests", "examples", "docs", "benchmarks", "pyproject.toml", "README.md"):
-        (folder / name).symlink_to(ROOT / name)
-    if mutant is not None:
-        (folder / mutant.file).unlink()
-        (folder / mutant.file).write_text(mutant.source())
-
-
-def test(mutant: Mutant | None, file: str, cache: Path) -> tuple[str, float]:
-    """ "killed" or "survived", and the seconds, of the covering tests of a file; None is the source as it stands."""
-    with tempfile.TemporaryDirectory() as name:
-        folder, start = Path(name), time.monotonic()
-        overlay(folder, mutant)
-        for arguments in covering(file):
-            if not _passes(folder, arguments, cache):
-                return "killed", time.monotonic() - start
-        return "survived", time.monotonic() - start
-
-
-def _passes(folder: Path, arguments: str, cache: Path) -> bool:
-    command = f"exec {sys.executable} -m pytest -x -q -p no:cacheprovider --rootdir {folder} {arguments}"
-    pid = os.posix_spawn(
-        "/bin/sh",
-        ["sh", "-c", f"cd {folder} && {command} >{folder}/log 2>&1"],
-        {
-            **os.environ,
-            "PYTHONPATH": str(folder),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "HYPOTHESIS_PROFILE": "ci",
-            "NUMBA_CACHE_DIR": str(cache),
-        },
-        setpgroup=0,
-    )
-    end = time.monotonic() + LIMIT
-    while time.monotonic() < end:
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done:
-            code = os.waitstatus_to_exitcode(status)
-            if code not in (0, 1, 2):
-                raise SystemExit(f"pytest {arguments} ended with {code}:\n{(folder / 'log').read_text()[-2000:]}")
-            return code == 0
-        time.sleep(0.05)
-    os.killpg(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    return False
-
-
-def load(path: Path) -> dict[str, dict[str, str]]:
+def load(path: Path) -> Results:
     """A file of results, empty where there is none."""
     return json.loads(path.read_text()) if path.exists() else {}
 
 
-def keep(results: dict[str, dict[str, str]]) -> None:
-    """Write the results in the place of the file there."""
+def valid(results: Results, mutants: list[Mutant]) -> Results:
+    """The results that belong to the source as it stands: of mutants that exist, in functions of the same text."""
+    of = {m.key: m.of for m in mutants}
+    return {key: result for key, result in results.items() if of.get(key) == result.get("of", "")}
+
+
+def keep(results: Results) -> None:
+    """Write the results, a line each, in the place of the file there."""
     part = RESULTS.with_suffix(".part")
-    part.write_text(
-        json.dumps(dict(sorted(results.items(), key=lambda p: (p[1]["file"], p[1]["text"]))), indent=1) + "\n"
-    )
+    rows = sorted(results.items(), key=lambda row: (row[1]["file"], row[1]["text"], row[0]))
+    part.write_text("{\n" + ",\n".join(f'"{key}": {json.dumps(row)}' for key, row in rows) + "\n}\n")
     part.replace(RESULTS)
 
 
-def report(mutants: list[Mutant]) -> list[str]:
-    """The lines of the table: for each package, how many mutants there are, were run, were killed, cannot be."""
-    results, equivalent, lines = load(RESULTS), load(EQUIVALENT), []
-    for package in PACKAGES:
-        own = [m for m in mutants if m.file.startswith(f"geomlat/{package}/")]
+def stratified(pool: list[Mutant], results: Results, size: int, seed: int) -> list[Mutant]:
+    """A seeded sample: time and again one mutant of each file that has had the fewest."""
+    rng, had = random.Random(seed), Counter(result["file"] for result in results.values())
+    order = sorted(pool, key=lambda m: (m.file, m.place, m.becomes))
+    rng.shuffle(order)
+    ranked, turn = [], had.copy()
+    for mutant in order:
+        ranked.append((turn[mutant.file], len(ranked), mutant))
+        turn[mutant.file] += 1
+    return [mutant for _, _, mutant in sorted(ranked, key=lambda r: r[:2])[:size]]
+
+
+def traced(warm: warm_session.Warm, anew: bool) -> Results:
+    """The seconds and functions of each test, traced where the file of the test is new or has changed."""
+    known = {} if anew else load(MAP)
+    files: dict[str, list[str]] = {}
+    for test in warm.items:
+        files.setdefault(test.partition("::")[0], []).append(test)
+    hashes = {f: hashlib.sha256((ROOT / f).read_bytes()).hexdigest()[:16] for f in files}
+    for number, file in enumerate(sorted(files)):
+        if known.get(file, {}).get("hash") == hashes[file]:
+            continue
+        start = time.monotonic()
+        code, made = finished(watched(partial(warm_session.trace, warm, files[file])))
+        if code:
+            raise SystemExit(f"{file} cannot be traced ({code}):\n{made['log'][-3000:]}")
+        known[file] = {"hash": hashes[file], "tests": json.loads(made["map"])}
+        MAP.parent.mkdir(exist_ok=True)
+        MAP.write_text(json.dumps(known))
+        print(f"traced {file}, {number + 1} of {len(files)}, in {time.monotonic() - start:.0f} s", flush=True)
+    return {test: entry for file in files for test, entry in known[file]["tests"].items()}
+
+
+def watched(work: Callable[[Path], int]) -> Generator[None, None, tuple[int, dict[str, str]]]:
+    """Let a child work; its status and the files it has left."""
+    for state in warm_session.fork(work):
+        if state is not None:
+            code, folder = state
+            return code, {f.name: f.read_text(errors="replace") for f in folder.iterdir() if f.is_file()}
+        yield None
+    raise AssertionError
+
+
+def finished(child: Generator[None, None, tuple[int, dict[str, str]]]) -> tuple[int, dict[str, str]]:
+    """Wait for a child."""
+    while True:
+        try:
+            next(child)
+            time.sleep(0.02)
+        except StopIteration as end:
+            return end.value
+
+
+class Order:
+    """Which tests a mutant meets, and in which order: by their seconds over how likely they kill, as it went so far."""
+
+    def __init__(self, tests: Results, results: Results) -> None:
+        self.tests, self.runs = tests, {test: set(entry["runs"]) for test, entry in tests.items()}
+        self.kills = Counter[tuple[str, str]]()
+        for result in results.values():
+            self.count(result["file"], result.get("function", ""), result.get("by", ""))
+
+    def count(self, file: str, function: str, by: str) -> None:
+        """Take note of a kill."""
+        self.kills.update({(file, by): 1, (f"{file}|{function}", by): 10})
+
+    def __call__(self, mutant: Mutant) -> list[str]:
+        """The tests that execute the function (of a class: the file), the best first."""
+        name = f"{mutant.file}|{mutant.function}"
+        found = [t for t, runs in self.runs.items() if name in runs]
+        found = found or [t for t, runs in self.runs.items() if any(r.startswith(f"{mutant.file}|") for r in runs)]
+        weight = {t: 1 + self.kills[mutant.file, t] + self.kills[name, t] for t in found}
+        return sorted(found, key=lambda t: (0.01 + self.tests[t]["seconds"]) / weight[t])
+
+
+class Attempts:
+    """Runs mutants in children, so many at a time, and keeps what comes of each."""
+
+    def __init__(self, warm: warm_session.Warm, order: Order, results: Results, keeping: bool) -> None:
+        self.warm, self.order, self.results, self.keeping = warm, order, results, keeping
+        self.sound: dict[str, bool] = {"": True}
+        self.survivors: list[Mutant] = []
+
+    def __call__(self, todo: list[Mutant], jobs: int) -> None:
+        """Try each mutant."""
+        waiting, running = todo[::-1], []
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                running.append(self.attempt(waiting.pop()))
+            running = [attempt for attempt in running if next(attempt, self) is not self]
+            time.sleep(0.02)
+
+    def attempt(self, mutant: Mutant) -> Generator[None, None, None]:
+        """One mutant: again without a test that has killed it and fails on the source as it stands, too."""
+        start, outcome = time.monotonic(), ""
+        while not outcome:
+            tests = [t for t in self.order(mutant) if self.sound.get(t, True)]
+            code, files = yield from watched(partial(warm_session.attempt, self.warm, mutant, tests))
+            if code == warm_session.BROKEN:
+                print(f"cannot be run: {mutant.file}:{mutant.line} {mutant.text}\n{files['log'][-3000:]}", flush=True)
+                self.survivors.append(mutant)
+                return
+            by = files.get("test", "") if code else ""
+            if by not in self.sound and by in self.warm.items:
+                bad, _ = yield from watched(partial(warm_session.attempt, self.warm, None, [by]))
+                self.sound[by] = not bad
+                if bad:
+                    print(f"fails on the source as it stands, and is left out: {by}", flush=True)
+            outcome = ("killed" if code else "survived") if self.sound.get(by, True) else ""
+        self.keep(mutant, outcome, by, code, time.monotonic() - start)
+
+    def keep(self, mutant: Mutant, outcome: str, by: str, code: int, seconds: float) -> None:
+        """Print and store a result."""
+        how = {0: "", 1: f" by {by}", -signal.SIGALRM: f" by the time of {by}"}.get(code, f" ({code}) in {by}")
+        print(f"{outcome} in {seconds:.1f} s: {mutant.file}:{mutant.line} {mutant.text}{how}", flush=True)
+        self.survivors += [mutant] if outcome == "survived" else []
+        self.order.count(mutant.file, mutant.function, by)
+        row = {"file": mutant.file, "function": mutant.function, "text": mutant.text, "of": mutant.of}
+        first = self.results.get(mutant.key, {}).get("first", outcome)
+        row |= {"outcome": outcome, "first": first, "by": by, "seconds": round(seconds, 1)}
+        self.results[mutant.key] = row
+        if self.keeping:
+            keep(self.results)
+
+
+def report(mutants: list[Mutant], results: Results, equivalent: Results) -> str:
+    """The page: for each package, how many mutants there are, were run, killed, cannot be, and what that bounds."""
+    titles = ("package", "mutants", "run", "killed", "at first missed", "equivalent", "surviving", "files without one")
+    lines, missed = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"], 0
+    for package in (*PACKAGES, ""):
+        own = [m for m in mutants if m.file.startswith(f"geomlat/{package}")]
         ran = [m for m in own if m.key in results]
         killed = [m for m in ran if results[m.key]["outcome"] == "killed"]
+        late = [m for m in killed if results[m.key]["first"] == "survived"]
         same = [m for m in ran if m.key in equivalent and m not in killed]
-        left = len(ran) - len(killed) - len(same)
-        lines.append(f"| {package} | {len(own)} | {len(ran)} | {len(killed)} | {len(same)} | {left} |")
-    return ["| package | mutants | run | killed | equivalent | surviving |", "|---|---|---|---|---|---|", *lines]
+        missed = len(ran) - len(killed) - len(same)
+        row = (
+            len(own),
+            len(ran),
+            len(killed),
+            len(late),
+            len(same),
+            missed,
+            len({m.file for m in own} - {m.file for m in ran}),
+        )
+        lines.append(f"| {package or 'all'} | {' | '.join(map(str, row))} |")
+        missed += len(late)
+    seconds = [results[m.key]["seconds"] for m in ran]
+    bound = betaincinv(missed + 1, max(1, len(ran) - missed), 0.95)
+    reasons = [f"- `{e['file']}`: `{e['text']}`: {e['reason']}" for e in equivalent.values()]
+    return PAGE.format(
+        table="\n".join(lines),
+        bound=f"{100 * bound:.1f}",
+        median=f"{statistics.median(seconds or [0.0]):.1f}",
+        reasons="\n".join(reasons),
+    )
 
 
-def chosen(arguments: argparse.Namespace, mutants: list[Mutant]) -> list[Mutant]:
+PAGE = """# Mutation
+
+Does the suite fail when a rule is wrong? `tests/mutation/run.py` makes from the syntax tree every sign flip, dropped
+factor and dropped term of {{packages}} and
+runs the tests that execute the changed function until one fails. Results belong to the text of a function and are
+dropped when it changes, so the numbers move with the source; a sample takes the files in turn.
+
+{table}
+
+"At first missed" are those that only a test written since has killed. Counting them as survivors, at most {bound} % of
+the mutants that have not run would survive (95 % bound, were they like those that have). Half of the mutants were
+decided within {median} s.
+
+## Equivalent mutants
+
+No test can tell these from the source:
+
+{reasons}
+
+## How a mutant is run
+
+One pytest session imports everything and collects all tests. For each mutant it forks a child that exchanges the
+code of the one function and runs the tests that execute it, those first that cost little for how often they have
+killed. A test that fails on the source as it stands, too, does not count. A test that takes more than ten times its
+time and 45 seconds has failed. Mutants of functions that run while modules are imported are tried in a process of
+their own.
+
+    python tests/mutation/run.py --sample 200 --seed 1        # so many more
+    python tests/mutation/run.py --files sphere_rows.py       # all of a file
+    python tests/mutation/run.py --report > docs/mutation.md  # this page
+""".replace("{{packages}}", ", ".join(f"`{p}`" for p in PACKAGES))
+
+
+def chosen(arguments: argparse.Namespace, mutants: list[Mutant], results: Results) -> list[Mutant]:
     """The mutants that the command line asks for."""
-    results, equivalent = load(RESULTS), load(EQUIVALENT)
+    equivalent, wanted = load(EQUIVALENT), "killed" if arguments.again else "survived"
     if arguments.files:
         mutants = [m for m in mutants if Path(m.file).name in arguments.files]
-    if arguments.again:
-        pool = [m for m in mutants if results.get(m.key, {}).get("outcome") == "killed"]
-        return random.Random(arguments.seed).sample(pool, min(arguments.again, len(pool)))
-    pool = [m for m in mutants if m.key not in equivalent and (arguments.survivors or m.key not in results)]
-    if arguments.survivors:
-        pool = [m for m in pool if results.get(m.key, {}).get("outcome") == "survived"]
-    return random.Random(arguments.seed).sample(pool, min(arguments.sample or len(pool), len(pool)))
+    if arguments.again or arguments.survivors:
+        pool = [m for m in mutants if results.get(m.key, {}).get("outcome") == wanted]
+        return random.Random(arguments.seed).sample(pool, min(arguments.again or len(pool), len(pool)))
+    pool = [m for m in mutants if m.key not in results and m.key not in equivalent]
+    return stratified(pool, results, arguments.sample or len(pool), arguments.seed)
+
+
+def again(results: Results, warm: warm_session.Warm) -> Results:
+    """In the place of a traced map: each test that has killed, as if it executed what it has killed."""
+    tests: Results = {}
+    for result in (r for r in results.values() if r["by"] in warm.items):
+        entry = tests.setdefault(result["by"], {"seconds": 0.0, "runs": []})
+        entry["runs"].append(f"{result['file']}|{result['function']}")
+    return tests
 
 
 def main() -> int:
@@ -143,42 +283,26 @@ def main() -> int:
     parser.add_argument("--files", nargs="+", metavar="NAME", help="only of these files")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="mutants at a time")
-    parser.add_argument("--report", action="store_true", help="print the table only")
+    parser.add_argument("--trace", action="store_true", help="trace anew which test executes what")
+    parser.add_argument("--report", action="store_true", help="print the page only")
     arguments = parser.parse_args()
     mutants = all_mutants()
+    results = valid(load(RESULTS), mutants)
     if arguments.report:
-        print("\n".join(report(mutants)))
+        print(report(mutants, results, load(EQUIVALENT)), end="")
         return 0
-    with tempfile.TemporaryDirectory() as cache:
-        return attempt(chosen(arguments, mutants), arguments, Path(cache))
+    todo, survivors = chosen(arguments, mutants, results), []
 
+    def work(warm: warm_session.Warm) -> None:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        tests = again(results, warm) if arguments.again else traced(warm, arguments.trace)
+        warm.seconds = {test: entry["seconds"] for test, entry in tests.items()}
+        attempts = Attempts(warm, Order(tests, results), results, keeping=not arguments.again)
+        attempts(todo, arguments.jobs)
+        survivors.extend(attempts.survivors)
+        print(f"{len(todo)} mutants, {len(todo) - len(survivors)} killed, {len(survivors)} surviving")
 
-def attempt(todo: list[Mutant], arguments: argparse.Namespace, cache: Path) -> int:
-    """Test the source as it stands (but where `--again` says that it has passed), then each mutant; the exit status."""
-    results, survivors = load(RESULTS), []
-    for file in [] if arguments.again else sorted({covering(m.file): m.file for m in todo}.values()):
-        outcome, seconds = test(None, file, cache)
-        print(f"as it stands: {', '.join(covering(file))}: {seconds:.0f} s", flush=True)
-        if outcome == "killed":
-            print("the tests fail on the source as it stands; nothing was run")
-            return 2
-
-    def run(mutant: Mutant) -> tuple[Mutant, str, float]:
-        return mutant, *test(mutant, mutant.file, cache)
-
-    with ThreadPoolExecutor(arguments.jobs) as pool:
-        for mutant, outcome, seconds in pool.map(run, todo):
-            print(f"{outcome} in {seconds:.0f} s: {mutant.file}:{mutant.line} {mutant.text}", flush=True)
-            survivors += [mutant] if outcome == "survived" else []
-            if not arguments.again:
-                results[mutant.key] = {
-                    "file": mutant.file,
-                    "text": mutant.text,
-                    "outcome": outcome,
-                }
-                keep(results)
-    print(f"{len(todo)} mutants, {len(todo) - len(survivors)} killed, {len(survivors)} surviving")
-    return 1 if survivors else 0
+    return warm_session.session(work) or (1 if survivors else 0)
 
 
 if __name__ == "__main__":

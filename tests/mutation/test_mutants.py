@@ -1,0 +1,177 @@
+"""Mutants are made, met by the right tests, and kept only as long as their function stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import mutants
+import numpy as np
+import pytest
+import run
+import warm
+
+from geomlat.manifolds import Sphere
+
+SOURCE = """
+LIMIT = 2 * 3
+
+def value(x, *, scale):
+    return -scale * x + x[0 - 1]
+
+class Rule:
+    def vjp(self, x):
+        def pull(dy):
+            total = dy / x
+            total -= x
+            return total
+        return x, pull
+"""
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[mutants.Mutant]]:
+    monkeypatch.setattr(mutants, "ROOT", tmp_path)
+
+    def make(source: str) -> list[mutants.Mutant]:
+        (tmp_path / "rules.py").write_text(source)
+        return mutants.mutants_of(tmp_path / "rules.py")
+
+    return make
+
+
+def test_each_sign_factor_and_term_is_changed(made) -> None:
+    changes = [(m.function, m.text.partition(" | ")[2]) for m in made(SOURCE)]
+    assert changes == [
+        ("value", "-scale * x + x[0 - 1] -> -scale * x - x[0 - 1]"),
+        ("value", "-scale * x + x[0 - 1] -> -scale * x"),
+        ("value", "-scale * x + x[0 - 1] -> x[0 - 1]"),
+        ("value", "-scale * x -> -scale"),
+        ("value", "-scale * x -> x"),
+        ("value", "-scale -> scale"),
+        ("Rule.vjp.pull", "dy / x -> dy"),
+        ("Rule.vjp.pull", "total -= x -> total += x"),
+    ]
+
+
+def test_the_code_of_a_mutant_is_that_of_the_outer_function_with_one_change(made) -> None:
+    for mutant in made(SOURCE):
+        before, after = mutant.code()
+        assert before.co_qualname == after.co_qualname == ".".join(mutant.function.split(".")[:2])
+        assert before != after
+        assert mutant.text.rpartition(" -> ")[2].split(" (")[0] in mutant.source()
+
+
+def test_results_last_as_long_as_the_text_of_their_function(made) -> None:
+    first = made(SOURCE)
+    results = {m.key: {"file": m.file, "text": m.text, "of": m.of, "outcome": "killed"} for m in first}
+    assert run.valid(results, first) == results
+    later = made(SOURCE.replace("return x, pull", "x = +x\n        return x, pull").replace("LIMIT = 2", "LIMIT = 4"))
+    assert len(later) == len(first)
+    assert {results[k]["text"] for k in run.valid(results, later)} == {m.text for m in first if m.function == "value"}
+    del results[first[0].key]["of"]
+    assert first[0].key not in run.valid(results, first)
+
+
+def test_a_sample_serves_the_files_in_turn(made) -> None:
+    sizes = {"a": 9, "b": 5, "c": 2}
+    pool = [mutants.Mutant(f, "g", 1, f"{f}{k}", k, "left", "") for f in sizes for k in range(sizes[f])]
+    had = {"0": {"file": "a"}, "1": {"file": "a"}}
+    sample = run.stratified(pool, had, 7, 3)
+    assert [sorted(m.file for m in sample[k : k + 2]) for k in (0, 2, 4)] == [["b", "c"], ["b", "c"], ["a", "b"]]
+    assert sample == run.stratified(pool[::-1], had, 7, 3) != run.stratified(pool, had, 7, 4)
+    assert len(run.stratified(pool, {}, 99, 0)) == len(pool)
+
+
+def test_the_cheap_and_the_proven_tests_come_first_and_no_others() -> None:
+    tests = {
+        "slow": {"seconds": 5.0, "runs": ["f.py|g", "f.py|h"]},
+        "quick": {"seconds": 0.2, "runs": ["f.py|g"]},
+        "other": {"seconds": 0.1, "runs": ["f.py|h", "e.py|g"]},
+        "proven": {"seconds": 0.9, "runs": ["f.py|g"]},
+    }
+    order = run.Order(tests, {})
+    mutant = mutants.Mutant("f.py", "g", 1, "", 0, "left", "")
+    assert order(mutant) == ["quick", "proven", "slow"]
+    order.count("f.py", "g", "proven")
+    assert order(mutant) == ["proven", "quick", "slow"]
+
+
+def first_of(file: str, function: str, change: str) -> mutants.Mutant:
+    return next(
+        m for m in mutants.mutants_of(mutants.ROOT / file) if m.function == function and m.text.endswith(change)
+    )
+
+
+def changes(mutant: mutants.Mutant, value: Callable[[], np.ndarray], folder: Path) -> int:
+    before = value()
+    warm.exchange(mutant)
+    return int(not np.array_equal(before, value()))
+
+
+POINT, TANGENT = np.asarray([[0.6, 0.0, 0.8]]), np.asarray([[0.3, 0.4, 0.5]])
+
+
+def tangent() -> np.ndarray:
+    return Sphere(2).to_tangent(POINT, TANGENT)
+
+
+def cotangent() -> np.ndarray:
+    return Sphere(2).inner_vjp(POINT, TANGENT, TANGENT)[1](np.full(1, 2.0))[2]
+
+
+@pytest.mark.parametrize(
+    ("file", "function", "change", "value"),
+    [
+        ("sphere_rows.py", "dot_of", "np.float64(x[a, j]) * np.float64(y[b, j]) -> np.float64(x[a, j])", tangent),
+        ("embedded.py", "Embedded.inner_vjp.pull", "dy[..., None] * u -> u", cotangent),
+    ],
+)
+def test_a_child_runs_the_changed_rule_and_leaves_the_parent_alone(file, function, change, value) -> None:
+    before = value()
+    mutant = first_of(f"geomlat/manifolds/{file}", function, change)
+    code, files = run.finished(run.watched(partial(changes, mutant, value)))
+    assert code == 1, files["log"]
+    np.testing.assert_array_equal(value(), before)
+
+
+def stuck(folder: Path) -> int:
+    warm.signal.alarm(1)
+    while True:
+        pass
+
+
+def test_a_child_that_fails_or_hangs_ends_with_a_status_of_its_own() -> None:
+    assert run.finished(run.watched(stuck))[0] == -warm.signal.SIGALRM
+    code, files = run.finished(run.watched(lambda folder: 1 // 0))
+    assert code == warm.BROKEN
+    assert "ZeroDivisionError" in files["log"]
+
+
+def test_the_trace_sees_nested_functions_and_what_kernels_are_made_of() -> None:
+    with warm.Trace() as trace:
+        tangent()
+        cotangent()
+    assert {
+        ("geomlat/manifolds/embedded.py", "Embedded.inner_vjp.pull"),
+        ("geomlat/manifolds/sphere_rows.py", "tangent_row"),
+        ("geomlat/manifolds/sphere_rows.py", "dot_of"),
+    } <= trace.found
+    assert ("geomlat/manifolds/sphere_rows.py", "exp_row") not in trace.found
+
+
+def test_the_page_counts_and_bounds(made) -> None:
+    pool = [mutants.Mutant("geomlat/nn/a.py", "g", k, str(k), k, "left", "") for k in range(59)]
+    pool += [mutants.Mutant("geomlat/nn/b.py", "g", 0, "b", 0, "left", "")]
+    results = {m.key: {"outcome": "killed", "first": "killed", "seconds": 2.0} for m in pool[:-1]}
+    equivalent = {pool[0].key: {"file": "a.py", "text": "0", "reason": "the same"}}
+    page = run.report(pool, results, {})
+    assert "| nn | 60 | 59 | 59 | 0 | 0 | 0 | 1 |" in page
+    assert "at most 5.0 %" in page  # 1 - 0.05^(1/59)
+    results[pool[0].key]["first"] = "survived"
+    assert "| nn | 60 | 59 | 59 | 1 | 0 | 0 | 1 |" in (page := run.report(pool, results, {}))
+    assert "at most 7.8 %" in page
+    results[pool[0].key]["outcome"] = "survived"
+    assert "| nn | 60 | 59 | 58 | 0 | 0 | 1 | 1 |" in run.report(pool, results, {})
+    assert "| nn | 60 | 59 | 58 | 0 | 1 | 0 | 1 |" in run.report(pool, results, equivalent)

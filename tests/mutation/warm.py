@@ -1,0 +1,287 @@
+"""A pytest session that has imported and collected everything and forks a child for each mutant.
+
+The child exchanges the code of the one function and runs the tests that execute it until one fails. Kernels are
+compiled when they are first called, from the code their function has then, so that they need nothing but to be
+forgotten. A mutant of a function that already runs while modules are imported gets a process of its own and a tree of
+links with the changed file.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import re
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import CodeType, FrameType, FunctionType
+from typing import Any
+
+import numpy as np
+import pytest
+from mutants import PACKAGES, ROOT, Mutant
+
+TESTS = ("manifolds", "distributions", "flows", "nn", "testing", "models/test_objective.py")
+MEMORY = 12 << 30
+PATIENCE = 45.0
+BROKEN = 70
+Name = tuple[str, str]
+
+
+def names(code: CodeType) -> Name:
+    """File and function of a code object, spelled as a mutant spells them."""
+    return code.co_filename.removeprefix(f"{ROOT}/"), code.co_qualname.replace("<locals>.", "")
+
+
+class Trace:
+    """Which functions of geomlat run between start and stop; of a kernel, its body and the scalars it is made of."""
+
+    def __init__(self) -> None:
+        from geomlat.backends.kernels import Kernel
+
+        self.kernel, self.home = Kernel.cpu.__code__, f"{ROOT}/geomlat/"
+        self.seen: set[int] = set()
+        self.found: set[Name] = set()
+
+    def __call__(self, frame: FrameType, event: str, arg: object) -> None:
+        """The trace function: calls only, each code object once."""
+        code = frame.f_code
+        if code is self.kernel:
+            self.reach(frame.f_locals["self"].body)
+        elif id(code) not in self.seen:
+            self.seen.add(id(code))
+            if code.co_filename.startswith(self.home):
+                self.found.add(names(code))
+
+    def reach(self, f: FunctionType) -> None:
+        """Count a compiled function and those it calls."""
+        from geomlat.backends import sources
+
+        if id(f.__code__) not in self.seen:
+            self.seen.add(id(f.__code__))
+            self.found.add(names(f.__code__))
+            for inner in sources.globals_of(f).values():
+                if sources.is_scalar_source(inner):
+                    self.reach(inner)
+
+    def __enter__(self) -> Trace:
+        sys.settrace(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(None)
+
+
+def modules() -> None:
+    """Import every module of the packages, so that each function is there to be exchanged."""
+    for package in PACKAGES:
+        for found in pkgutil.iter_modules([str(ROOT / "geomlat" / package)]):
+            importlib.import_module(f"geomlat.{package}.{found.name}")
+
+
+def caches() -> list[Any]:
+    """The memories of the functions of geomlat and of its tests."""
+    held = [x for x in gc.get_objects() if isinstance(x, functools._lru_cache_wrapper)]
+    return [x for x in held if getattr(x.__wrapped__, "__code__", modules.__code__).co_filename.startswith(str(ROOT))]
+
+
+def forget() -> None:
+    """Empty memories and drop compiled kernels; what is compiled anew stays out of the files."""
+    from geomlat.backends import cpu
+    from geomlat.backends.kernels import Kernel
+
+    for memory in caches():
+        memory.cache_clear()
+    for held in gc.get_objects():
+        if isinstance(held, Kernel):
+            held._loop = None
+    keep = cpu._enable_cache
+    cpu._enable_cache = lambda loop, name, digest: (
+        keep(loop, name, digest) if (cpu.cache_root() / digest).exists() else None
+    )
+
+
+def exchange(mutant: Mutant) -> None:
+    """Give the living function the code of the mutant."""
+    before, after = mutant.code()
+    alive = [f for f in gc.get_objects() if isinstance(f, FunctionType) and f.__code__ == before]
+    alive = [f for f in alive if f.__code__.co_filename == before.co_filename]
+    if not alive:
+        msg = f"no function {before.co_qualname} of {mutant.file}"
+        raise LookupError(msg)
+    for f in alive:
+        f.__code__ = after
+    forget()
+
+
+def kernel_started() -> None:
+    """Have Numba read its tables before the children need them."""
+    from geomlat.manifolds import Sphere
+
+    Sphere(2).dist(np.eye(3), np.eye(3))
+
+
+class Warm:
+    """The plugin: collects once, then does ``work(self)`` in the place of running the tests."""
+
+    def __init__(self, work: Callable[[Warm], None]) -> None:
+        self.work, self.failed = work, False
+        self.early: set[Name] = set()
+        self.items: dict[str, pytest.Item] = {}
+
+    def pytest_sessionstart(self) -> None:
+        """Watch what runs while modules are imported and tests are collected."""
+        import geomlat.backends.kernels  # noqa: F401
+
+        self.trace = Trace().__enter__()
+        modules()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Do the work."""
+        self.trace.__exit__()
+        self.early = self.trace.found
+        self.seconds: dict[str, float] = {}
+        kernel_started()
+        if session.testsfailed:
+            raise session.Failed("the tests cannot be collected")
+        self.items = {item.nodeid: item for item in session.items}
+        self.work(self)
+        return True
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note a failure."""
+        self.failed |= report.failed
+
+    def run(self, item: pytest.Item, following: pytest.Item | None) -> bool:
+        """Run a test with its fixtures; whether it passes."""
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        return not self.failed
+
+
+def fork(work: Callable[[Path], int]) -> Iterator[tuple[int, Path] | None]:
+    """Run ``work(folder)`` in a child with its own folder; yields None while it runs, then its status and folder."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside other threads: none holds a lock
+            pid = os.fork()
+        if not pid:
+            _child(work, folder)
+        try:
+            done, status = 0, 0
+            while not done:
+                yield None
+                done, status = os.waitpid(pid, os.WNOHANG)
+        finally:
+            _end(pid)
+        yield os.waitstatus_to_exitcode(status), folder
+
+
+def _child(work: Callable[[Path], int], folder: Path) -> None:
+    """Work in silence, in a process group of its own, and never return."""
+    code = BROKEN
+    try:
+        os.setpgid(0, 0)
+        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+        log = os.open(folder / "log", os.O_CREAT | os.O_WRONLY)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        code = work(folder)
+    except BaseException:
+        os.write(1, traceback.format_exc().encode())
+    finally:
+        os._exit(code)
+
+
+def _end(pid: int) -> None:
+    """End what is left of a child and of the processes it started."""
+    try:
+        os.killpg(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    except (ProcessLookupError, ChildProcessError):
+        return
+
+
+def attempt(warm: Warm, mutant: Mutant | None, tests: list[str], folder: Path) -> int:
+    """In a child: 0 if the tests pass with the mutant (None: with the source as it stands), 1 if one fails."""
+    if mutant is not None and (mutant.file, mutant.function) in warm.early:
+        return apart(mutant, tests, folder)
+    if mutant is not None:
+        try:
+            exchange(mutant)
+        except (ValueError, StopIteration):  # another set of free variables; a constant of a class
+            return apart(mutant, tests, folder)
+    items = [warm.items[test] for test in tests]
+    for item, following in zip(items, [*items[1:], None], strict=True):
+        (folder / "test").write_text(item.nodeid)
+        signal.alarm(int(PATIENCE + 10 * warm.seconds.get(item.nodeid, 0)))
+        if not warm.run(item, following):
+            return 1
+    return 0
+
+
+def apart(mutant: Mutant, tests: list[str], folder: Path) -> int:
+    """The same with a process of its own, for a function that has run before a child can exchange it."""
+    tree = folder / "tree"
+    tree.mkdir()
+    overlay(tree, mutant)
+    (folder / "tests").write_text("\n".join(tests))
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--rootdir", str(tree)]
+    variables = {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    signal.alarm(900)
+    code = subprocess.run([*command, f"@{folder / 'tests'}"], cwd=tree, env={**os.environ, **variables}).returncode
+    failed = re.search(r"^(?:FAILED|ERROR) (.*?)(?: - |$)", (folder / "log").read_text(), re.MULTILINE)
+    (folder / "test").write_text(failed[1] if failed else "")
+    return BROKEN if code not in (0, 1, 2) else min(code, 1)
+
+
+def overlay(folder: Path, mutant: Mutant) -> None:
+    """A tree of links to this one, with the mutant's file in the place of the original."""
+    for name in ("geomlat", *(f"geomlat/{package}" for package in PACKAGES)):
+        (folder / name).mkdir()
+        for entry in (ROOT / name).iterdir():
+            if entry.name != "__pycache__" and f"{name}/{entry.name}" not in {f"geomlat/{p}" for p in PACKAGES}:
+                (folder / name / entry.name).symlink_to(entry)
+    for name in ("tests", "examples", "docs", "benchmarks", "pyproject.toml", "README.md"):
+        (folder / name).symlink_to(ROOT / name)
+    (folder / mutant.file).unlink()
+    (folder / mutant.file).write_text(mutant.source())
+
+
+def trace(warm: Warm, tests: list[str], folder: Path) -> int:
+    """In a child: the seconds and the functions of each test, with fixtures and memories made anew for each."""
+    from geomlat.backends import cpu
+
+    found, memories = {}, [memory for memory in caches() if memory is not cpu.compile_scalar]
+    for test in tests:
+        for memory in memories:
+            memory.cache_clear()
+        start = time.monotonic()
+        with Trace() as watch:
+            passes = warm.run(warm.items[test], None)
+        if not passes:
+            os.write(1, f"{test} fails on the source as it stands".encode())
+            return 1
+        found[test] = {"seconds": round(time.monotonic() - start, 3), "runs": sorted(map("|".join, watch.found))}
+    (folder / "map").write_text(json.dumps(found))
+    return 0
+
+
+def session(work: Callable[[Warm], None], folders: tuple[str, ...] = TESTS) -> int:
+    """Collect the tests and do the work; pytest's exit status."""
+    os.environ |= {"PYTHONPATH": str(ROOT), "HYPOTHESIS_PROFILE": "ci", "NUMBA_NUM_THREADS": "1"}
+    options = ["-s", "-p", "no:terminal", "-p", "no:cacheprovider", "--rootdir", str(ROOT)]
+    marks = ["-m", "not gpu and not ptx and not slow", "--ignore-glob", "*_mutations.py"]
+    return int(pytest.main([*options, *marks, *(str(ROOT / "tests" / f) for f in folders)], plugins=[Warm(work)]))
