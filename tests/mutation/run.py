@@ -7,7 +7,7 @@
     python tests/mutation/run.py --report                    the page docs/mutation.md, from the results so far
 
 A sample takes from each file in turn, so that every file has its share. A mutant is killed when a test that executes
-its function fails (or does not end in ten times its time and 45 seconds); it survives when all of them pass. Which
+its function fails (or takes ten times its time and 45 seconds); it survives when all of them pass. Which
 test executes what is traced once for each test file (`build/mutation-map.json`) and anew when that file changes or
 with ``--trace``. Results are kept in ``results.json`` by the mutant's name and dropped when the text of its function
 changes; ``equivalent.json`` lists, with the reason, the mutants that no test can kill. The exit status is 1 where a
@@ -41,6 +41,7 @@ from mutants import PACKAGES, ROOT, Mutant, all_mutants
 HERE = Path(__file__).parent
 RESULTS, EQUIVALENT, MAP = HERE / "results.json", HERE / "equivalent.json", ROOT / "build" / "mutation-map.json"
 Results = dict[str, dict[str, Any]]
+Ended = tuple[int, float, dict[str, str]]
 
 
 def load(path: Path) -> Results:
@@ -85,7 +86,7 @@ def traced(warm: warm_session.Warm, anew: bool) -> Results:
         if known.get(file, {}).get("hash") == hashes[file]:
             continue
         start = time.monotonic()
-        code, made = finished(watched(partial(warm_session.trace, warm, files[file])))
+        code, _, made = finished(watched(partial(warm_session.trace, warm, files[file])))
         if code:
             raise SystemExit(f"{file} cannot be traced ({code}):\n{made['log'][-3000:]}")
         known[file] = {"hash": hashes[file], "tests": json.loads(made["map"])}
@@ -95,17 +96,17 @@ def traced(warm: warm_session.Warm, anew: bool) -> Results:
     return {test: entry for file in files for test, entry in known[file]["tests"].items()}
 
 
-def watched(work: Callable[[Path], int]) -> Generator[None, None, tuple[int, dict[str, str]]]:
-    """Let a child work; its status and the files it has left."""
+def watched(work: Callable[[Path], int]) -> Generator[None, None, Ended]:
+    """Let a child work; its status, its processor seconds and the files it has left."""
     for state in warm_session.fork(work):
         if state is not None:
-            code, folder = state
-            return code, {f.name: f.read_text(errors="replace") for f in folder.iterdir() if f.is_file()}
+            code, seconds, folder = state
+            return code, seconds, {f.name: f.read_text(errors="replace") for f in folder.iterdir() if f.is_file()}
         yield None
     raise AssertionError
 
 
-def finished(child: Generator[None, None, tuple[int, dict[str, str]]]) -> tuple[int, dict[str, str]]:
+def finished(child: Generator[None, None, Ended]) -> Ended:
     """Wait for a child."""
     while True:
         try:
@@ -156,26 +157,27 @@ class Attempts:
 
     def attempt(self, mutant: Mutant) -> Generator[None, None, None]:
         """One mutant: again without a test that has killed it and fails on the source as it stands, too."""
-        start, outcome = time.monotonic(), ""
+        seconds, outcome = 0.0, ""
         while not outcome:
             tests = [t for t in self.order(mutant) if self.sound.get(t, True)]
-            code, files = yield from watched(partial(warm_session.attempt, self.warm, mutant, tests))
+            code, used, files = yield from watched(partial(warm_session.attempt, self.warm, mutant, tests))
+            seconds += used
             if code == warm_session.BROKEN:
                 print(f"cannot be run: {mutant.file}:{mutant.line} {mutant.text}\n{files['log'][-3000:]}", flush=True)
                 self.survivors.append(mutant)
                 return
             by = files.get("test", "") if code else ""
             if by not in self.sound and by in self.warm.items:
-                bad, _ = yield from watched(partial(warm_session.attempt, self.warm, None, [by]))
+                bad, *_ = yield from watched(partial(warm_session.attempt, self.warm, None, [by]))
                 self.sound[by] = not bad
                 if bad:
                     print(f"fails on the source as it stands, and is left out: {by}", flush=True)
             outcome = ("killed" if code else "survived") if self.sound.get(by, True) else ""
-        self.keep(mutant, outcome, by, code, time.monotonic() - start)
+        self.keep(mutant, outcome, by, code, seconds)
 
     def keep(self, mutant: Mutant, outcome: str, by: str, code: int, seconds: float) -> None:
         """Print and store a result."""
-        how = {0: "", 1: f" by {by}", -signal.SIGALRM: f" by the time of {by}"}.get(code, f" ({code}) in {by}")
+        how = {0: "", 1: f" by {by}", -signal.SIGPROF: f" by the time of {by}"}.get(code, f" ({code}) in {by}")
         print(f"{outcome} in {seconds:.1f} s: {mutant.file}:{mutant.line} {mutant.text}{how}", flush=True)
         self.survivors += [mutant] if outcome == "survived" else []
         self.order.count(mutant.file, mutant.function, by)
@@ -230,8 +232,8 @@ dropped when it changes, so the numbers move with the source; a sample takes the
 {table}
 
 "At first missed" are those that only a test written since has killed. Counting them as survivors, at most {bound} % of
-the mutants that have not run would survive (95 % bound, were they like those that have). Half of the mutants were
-decided within {median} s.
+the mutants that have not run would survive (95 % bound, were they like those that have). Half of the mutants took
+less than {median} s of one processor.
 
 ## Equivalent mutants
 

@@ -106,6 +106,7 @@ def first_of(file: str, function: str, change: str) -> mutants.Mutant:
 
 def changes(mutant: mutants.Mutant, value: Callable[[], np.ndarray], folder: Path) -> int:
     before = value()
+    warm.forget()
     warm.exchange(mutant)
     return int(not np.array_equal(before, value()))
 
@@ -131,20 +132,22 @@ def cotangent() -> np.ndarray:
 def test_a_child_runs_the_changed_rule_and_leaves_the_parent_alone(file, function, change, value) -> None:
     before = value()
     mutant = first_of(f"geomlat/manifolds/{file}", function, change)
-    code, files = run.finished(run.watched(partial(changes, mutant, value)))
+    code, _, files = run.finished(run.watched(partial(changes, mutant, value)))
     assert code == 1, files["log"]
     np.testing.assert_array_equal(value(), before)
 
 
 def stuck(folder: Path) -> int:
-    warm.signal.alarm(1)
+    warm.signal.setitimer(warm.signal.ITIMER_PROF, 0.3)
     while True:
         pass
 
 
 def test_a_child_that_fails_or_hangs_ends_with_a_status_of_its_own() -> None:
-    assert run.finished(run.watched(stuck))[0] == -warm.signal.SIGALRM
-    code, files = run.finished(run.watched(lambda folder: 1 // 0))
+    code, seconds, _ = run.finished(run.watched(stuck))
+    assert code == -warm.signal.SIGPROF
+    assert 0.3 <= seconds < 5
+    code, _, files = run.finished(run.watched(lambda folder: 1 // 0))
     assert code == warm.BROKEN
     assert "ZeroDivisionError" in files["log"]
 

@@ -92,7 +92,7 @@ def modules() -> None:
 
 def caches() -> list[Any]:
     """The memories of the functions of geomlat and of its tests."""
-    held = [x for x in gc.get_objects() if isinstance(x, functools._lru_cache_wrapper)]
+    held = [x for x in gc.get_objects() if type(x) is functools._lru_cache_wrapper]
     return [x for x in held if getattr(x.__wrapped__, "__code__", modules.__code__).co_filename.startswith(str(ROOT))]
 
 
@@ -104,25 +104,21 @@ def forget() -> None:
     for memory in caches():
         memory.cache_clear()
     for held in gc.get_objects():
-        if isinstance(held, Kernel):
+        if type(held) is Kernel:
             held._loop = None
-    keep = cpu._enable_cache
-    cpu._enable_cache = lambda loop, name, digest: (
-        keep(loop, name, digest) if (cpu.cache_root() / digest).exists() else None
-    )
+    cpu.numba.core.caching.FunctionCache.save_overload = lambda *_: None
 
 
 def exchange(mutant: Mutant) -> None:
-    """Give the living function the code of the mutant."""
+    """Give the living function the code of the mutant; kernels in which it has part are to be forgotten."""
     before, after = mutant.code()
-    alive = [f for f in gc.get_objects() if isinstance(f, FunctionType) and f.__code__ == before]
+    alive = [f for f in gc.get_objects() if type(f) is FunctionType and f.__code__ == before]
     alive = [f for f in alive if f.__code__.co_filename == before.co_filename]
     if not alive:
         msg = f"no function {before.co_qualname} of {mutant.file}"
         raise LookupError(msg)
     for f in alive:
         f.__code__ = after
-    forget()
 
 
 def kernel_started() -> None:
@@ -170,8 +166,8 @@ class Warm:
         return not self.failed
 
 
-def fork(work: Callable[[Path], int]) -> Iterator[tuple[int, Path] | None]:
-    """Run ``work(folder)`` in a child with its own folder; yields None while it runs, then its status and folder."""
+def fork(work: Callable[[Path], int]) -> Iterator[tuple[int, float, Path] | None]:
+    """Run ``work(folder)`` in a child; yields None while it runs, then its status, processor seconds and folder."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with warnings.catch_warnings():
@@ -180,13 +176,13 @@ def fork(work: Callable[[Path], int]) -> Iterator[tuple[int, Path] | None]:
         if not pid:
             _child(work, folder)
         try:
-            done, status = 0, 0
+            done, status, usage = 0, 0, None
             while not done:
                 yield None
-                done, status = os.waitpid(pid, os.WNOHANG)
+                done, status, usage = os.wait4(pid, os.WNOHANG)
         finally:
             _end(pid)
-        yield os.waitstatus_to_exitcode(status), folder
+        yield os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, folder
 
 
 def _child(work: Callable[[Path], int], folder: Path) -> None:
@@ -218,6 +214,7 @@ def attempt(warm: Warm, mutant: Mutant | None, tests: list[str], folder: Path) -
     """In a child: 0 if the tests pass with the mutant (None: with the source as it stands), 1 if one fails."""
     if mutant is not None and (mutant.file, mutant.function) in warm.early:
         return apart(mutant, tests, folder)
+    forget()
     if mutant is not None:
         try:
             exchange(mutant)
@@ -226,7 +223,7 @@ def attempt(warm: Warm, mutant: Mutant | None, tests: list[str], folder: Path) -
     items = [warm.items[test] for test in tests]
     for item, following in zip(items, [*items[1:], None], strict=True):
         (folder / "test").write_text(item.nodeid)
-        signal.alarm(int(PATIENCE + 10 * warm.seconds.get(item.nodeid, 0)))
+        signal.setitimer(signal.ITIMER_PROF, PATIENCE + 10 * warm.seconds.get(item.nodeid, 0))
         if not warm.run(item, following):
             return 1
     return 0
@@ -240,7 +237,7 @@ def apart(mutant: Mutant, tests: list[str], folder: Path) -> int:
     (folder / "tests").write_text("\n".join(tests))
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--rootdir", str(tree)]
     variables = {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
-    signal.alarm(900)
+    signal.alarm(3600)
     code = subprocess.run([*command, f"@{folder / 'tests'}"], cwd=tree, env={**os.environ, **variables}).returncode
     failed = re.search(r"^(?:FAILED|ERROR) (.*?)(?: - |$)", (folder / "log").read_text(), re.MULTILINE)
     (folder / "test").write_text(failed[1] if failed else "")
