@@ -99,27 +99,37 @@ def resultant(name: str, x: Array, weights: Array | None) -> tuple[Array, Array,
         raise ValueError(msg)
     points = xp.astype(x, xp.float64, copy=False)
     w = xp.ones_like(points[..., 0]) if weights is None else xp.astype(weights, xp.float64, copy=False)
-    w = normalised(name, w)
+    w = normalised(f"{name}.fit", w, x.shape[-2])
     mean = xp.sum(w[..., None] * points, axis=-2)
     length = xp.sqrt(xp.sum(mean * mean, axis=-1, keepdims=True))
+    if not bool(xp.all(xp.isfinite(length))):
+        msg = f"{name}.fit needs finite points"
+        raise ValueError(msg)
     pole = xp.zeros_like(mean) + xp.eye(1, x.shape[-1], dtype=mean.dtype, device=device(mean))[0, :]
     mu = xp.where(length > 0.0, mean / xp.where(length > 0.0, length, xp.ones_like(length)), pole)
     return points, w, mu, length[..., 0]
 
 
-def normalised(name: str, weights: Array) -> Array:
-    """Weights with sum 1 along the last axis; ValueError unless they are finite, >= 0 and not all 0."""
+def normalised(name: str, weights: Array, count: int) -> Array:
+    """Weights of ``count`` points, of sum 1 along the last axis; ValueError unless finite, >= 0 and not all 0."""
     xp = namespace(weights)
+    if weights.ndim < 1 or weights.shape[-1] != count:
+        msg = f"{name} needs one weight for each of the {count} points, got shape {tuple(weights.shape)}"
+        raise ValueError(msg)
     total = xp.sum(weights, axis=-1, keepdims=True)
     if not bool(xp.all(weights >= 0.0) & xp.all((total > 0.0) & xp.isfinite(total))):
-        msg = f"{name}.fit needs weights that are finite, at least 0 and not all 0"
+        msg = f"{name} needs weights that are finite, at least 0 and not all 0"
         raise ValueError(msg)
     return weights / total
 
 
-def finite_estimate(name: str, field: str, estimate: Array) -> None:
-    """Raise ValueError unless every estimate is finite: the likelihood of coinciding points has no maximum."""
-    if not namespace(estimate).all(namespace(estimate).isfinite(estimate)):
+def finite_estimate(name: str, field: str, estimate: Array, dtype: Any) -> None:
+    """Raise ValueError unless every estimate is finite: the likelihood of coinciding points has no maximum.
+
+    One that grows with the inverse square of the gaps between points of a ``dtype`` is, at its rounding, not known.
+    """
+    xp = namespace(estimate)
+    if not xp.all(xp.abs(estimate) < float(xp.finfo(dtype).eps) ** -2):
         msg = f"{name}.fit: all points coincide (or are not finite), so that {field} has no finite estimate"
         raise ValueError(msg)
 

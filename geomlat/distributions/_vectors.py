@@ -92,4 +92,4 @@ def data_weights(law: str, x: Array, weights: Array | None) -> Array:
         msg = f"{law}.fit needs points of shape (..., k, n) with k > 0, got {tuple(x.shape)}"
         raise ValueError(msg)
     w = xp.ones_like(x[..., 0]) if weights is None else xp.astype(weights, x.dtype, copy=False)
-    return normalised(law, w)[..., None]
+    return normalised(f"{law}.fit", w, x.shape[-2])[..., None]

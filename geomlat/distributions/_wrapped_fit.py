@@ -42,7 +42,7 @@ def fit_wrapped_normal(
         raise ValueError(msg)
     points = xp.astype(x, xp.float64, copy=False)
     w = xp.ones_like(points[(..., *(0,) * ambient)]) if weights is None else xp.astype(weights, xp.float64, copy=False)
-    w = normalised("fit_wrapped_normal", w)
+    w = normalised("fit_wrapped_normal", w, points.shape[-1 - ambient])
     loc = manifold.mean(points, w)[0]
     c = _coordinates(manifold, loc, points, ambient)
     moments = xp.sum(w[..., None, None] * c[..., :, None] * c[..., None, :], axis=-3)
@@ -59,7 +59,7 @@ def fit_wrapped_normal(
         pace, before = xp.where(turned, 0.7 * pace, xp.clip(1.05 * pace, max=1.0)), towards
         if not bool(xp.any(size > CLOSE)):
             break
-    finite_estimate("fit_wrapped_normal", "the scale", scale)
+    finite_estimate("fit_wrapped_normal", "the scale", scale, x.dtype)
     return WrappedNormal(manifold, xp.astype(loc, x.dtype, copy=False), xp.astype(scale, x.dtype, copy=False), full)
 
 

@@ -167,7 +167,7 @@ class Gamma(Vectors):
         wide_mean = mean[..., None, :]
         gaps = ratio_gap((points - wide_mean) / wide_mean, points / wide_mean)
         shape = inverse_log_minus_digamma(xp.sum(w * gaps, axis=-2))
-        finite_estimate(cls.__name__, "the shape", shape)
+        finite_estimate(cls.__name__, "the shape", shape, x.dtype)
         return cls(xp.astype(shape, x.dtype, copy=False), xp.astype(shape / mean, x.dtype, copy=False))
 
 

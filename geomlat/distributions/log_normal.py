@@ -10,7 +10,7 @@ from typing import Any
 from geomlat.backends import Array, namespace
 from geomlat.distributions._vectors import Vectors
 from geomlat.distributions.kl import register_kl
-from geomlat.distributions.normal import Normal, normal_normal
+from geomlat.distributions.normal import Normal, moments, normal_normal
 from geomlat.grad import sum_to
 
 
@@ -125,8 +125,7 @@ class LogNormal(Vectors):
         if not bool(xp.all(x > 0.0)):
             msg = "LogNormal.fit needs positive points; got NaN or a number <= 0"
             raise ValueError(msg)
-        fit = Normal.fit(xp.log(x), weights)
-        return cls(fit.loc, fit.scale)
+        return cls(*moments(cls.__name__, xp.log(x), weights))
 
     def _logarithms(self, x: Array) -> tuple[Array, Array]:
         """Where ``x`` is positive, and its logarithm there, 0 elsewhere."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from geomlat.backends import Array, namespace, native
-from geomlat.distributions._vectors import Vectors, data_weights
+from geomlat.distributions._vectors import Vectors, data_weights, wide
 from geomlat.distributions.kl import register_kl
 from geomlat.grad import sum_to
 from geomlat.random import normal
@@ -117,9 +117,19 @@ class Normal(Vectors):
         ValueError
             If there is no point, or some coordinate does not vary, so that the likelihood has no maximum.
         """
-        xp, w = namespace(x, weights), data_weights(cls.__name__, x, weights)
-        loc = xp.sum(w * x, axis=-2)
-        return cls(loc, xp.sqrt(xp.sum(w * (x - loc[..., None, :]) ** 2, axis=-2)))
+        return cls(*moments(cls.__name__, x, weights))
+
+
+def moments(law: str, x: Array, weights: Array | None) -> tuple[Array, Array]:
+    """Weighted means and standard deviations of points ``(..., k, n)``; ValueError where a coordinate does not vary."""
+    xp, points = namespace(x, weights), wide(x)
+    w = data_weights(law, points, weights)
+    loc = xp.sum(w * points, axis=-2)
+    scale = xp.sqrt(xp.sum(w * (points - loc[..., None, :]) ** 2, axis=-2))
+    if not bool(xp.all(scale > 4.0 * xp.finfo(xp.float64).eps * xp.abs(loc))):
+        msg = f"{law}.fit: all points coincide in some coordinate (or are not finite), so that its scale is 0"
+        raise ValueError(msg)
+    return xp.astype(loc, x.dtype, copy=False), xp.astype(scale, x.dtype, copy=False)
 
 
 @register_kl(Normal, Normal)

@@ -145,7 +145,7 @@ class PowerSpherical(Directional):
         points, w, mu, _ = resultant(cls.__name__, x, weights)
         mu = best_direction(xp, points, w, mu)
         kappa = concentration(float(x.shape[-1]), mean_miss(xp, points, w, mu))
-        finite_estimate(cls.__name__, "kappa", kappa)
+        finite_estimate(cls.__name__, "kappa", kappa, x.dtype)
         return cls(xp.astype(mu, x.dtype, copy=False), xp.astype(kappa, x.dtype, copy=False))
 
     def _check_noise(self, noise: PowerSphericalNoise) -> None:

@@ -149,9 +149,9 @@ class SphericalCauchy(Directional):
             mu = xp.where(rho > 0.0, centre / xp.where(rho > 0.0, rho, xp.ones_like(rho)), pole)
             if not bool(xp.any(size > 1e-30)) or not bool(xp.all(rho < 1.0 - 1e-14)):
                 break
-        rho = xp.where(rho < 1.0 - 1e-14, rho, xp.full_like(rho, math.inf))[..., 0]
-        finite_estimate(cls.__name__, "1 / (1 - rho)", rho)
-        return cls(xp.astype(mu, x.dtype, copy=False), xp.astype(rho, x.dtype, copy=False))
+        rho = xp.astype(xp.where(rho < 1.0 - 1e-14, rho, xp.ones_like(rho))[..., 0], x.dtype, copy=False)
+        finite_estimate(cls.__name__, "1 / (1 - rho)", xp.where(rho < 1.0, rho, xp.full_like(rho, math.inf)), x.dtype)
+        return cls(xp.astype(mu, x.dtype, copy=False), rho)
 
     def _wide(self, x: Array) -> tuple[Array, Array, Array]:
         """mu, rho and an array of points in float64."""

@@ -160,7 +160,7 @@ class VonMises(Vectors):
         # 1 - length without cancellation.
         deficit = 2.0 * xp.sum(w * xp.sin(0.5 * (angles - loc[..., None, :])) ** 2, axis=-2)
         kappa = inverse_ratio(2.0, xp.sqrt(c * c + s * s), deficit)
-        finite_estimate(cls.__name__, "kappa", kappa)
+        finite_estimate(cls.__name__, "kappa", kappa, x.dtype)
         return cls(xp.astype(loc, x.dtype, copy=False), xp.astype(kappa, x.dtype, copy=False))
 
     def _tangent(self, noise: Array) -> Array:

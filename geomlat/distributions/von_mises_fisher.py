@@ -190,7 +190,7 @@ class VonMisesFisher(Directional):
         # 1 - length without cancellation, for points on the sphere.
         deficit = 0.5 * xp.sum(w * xp.sum((points - mu[..., None, :]) ** 2, axis=-1), axis=-1)
         kappa = inverse_ratio(float(x.shape[-1]), length, deficit)
-        finite_estimate(cls.__name__, "kappa", kappa)
+        finite_estimate(cls.__name__, "kappa", kappa, x.dtype)
         return cls(xp.astype(mu, x.dtype, copy=False), xp.astype(kappa, x.dtype, copy=False))
 
     def _check_out(self, out: Array, shape: tuple[int, ...]) -> None:
