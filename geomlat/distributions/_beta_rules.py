@@ -100,10 +100,11 @@ def beta_shapes_scalar(mean: float, less: float, other: float) -> tuple[float, f
         tail, slope = log_minus_digamma_scalar(s), trigamma_scalar(s)
         one = math.log1p(miss) + log_minus_digamma_scalar(a) - tail - less
         two = math.log1p(-miss * a / b) + log_minus_digamma_scalar(b) - tail - other
-        # The matrix [[p, -slope], [-slope, q]] of the derivatives, and its determinant without cancellation.
+        # The matrix of the derivatives is [[p, -slope], [-slope, q]]; a b times its determinant without cancellation:
         p, q = trigamma_diff_scalar(a, b), trigamma_diff_scalar(b, a)
-        det = p * q - slope * slope
-        da, db = (q * one + slope * two) / (det * a), (slope * one + p * two) / (det * b)
+        more, other_more, both = trigamma_excess_scalar(a), trigamma_excess_scalar(b), trigamma_excess_scalar(s)
+        det = (a * more + b * other_more) / s + more * other_more - both * (1.0 + (b * more + a * other_more) / s)
+        da, db = (q * one + slope * two) * b / det, (slope * one + p * two) * a / det
         a *= math.exp(min(max(da, -1.0), 1.0))
         b *= math.exp(min(max(db, -1.0), 1.0))
         if abs(da) + abs(db) < 1e-14:

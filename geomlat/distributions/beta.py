@@ -160,7 +160,7 @@ class Beta(Vectors):
         less = xp.sum(w * ratio_gap((points - p) / p, points / p), axis=-2)
         other = xp.sum(w * ratio_gap((p - points) / q, (1.0 - points) / q), axis=-2)
         a, b = beta_shapes(mean, less, other)
-        finite_estimate(cls.__name__, "the sum of the shapes", a + b, x.dtype)
+        finite_estimate(cls.__name__, "the smaller shape", xp.minimum(a, b), x.dtype)
         return cls(xp.astype(a, x.dtype, copy=False), xp.astype(b, x.dtype, copy=False))
 
 
