@@ -65,3 +65,21 @@ class Dataset:
     def n_features(self) -> int:
         """The number of columns."""
         return int(self.train.shape[1])
+
+
+def stratified(x: ndarray, y: ndarray) -> dict[str, Any]:
+    """The splits of `Dataset` and their labels: 70/15/15, stratified by class, the same for everyone."""
+    from sklearn.model_selection import train_test_split
+
+    train, rest, train_labels, rest_labels = train_test_split(x, y, test_size=0.3, stratify=y, random_state=0)
+    validation, test, validation_labels, test_labels = train_test_split(
+        rest, rest_labels, test_size=0.5, stratify=rest_labels, random_state=0
+    )
+    return {
+        "train": train,
+        "validation": validation,
+        "test": test,
+        "train_labels": train_labels,
+        "validation_labels": validation_labels,
+        "test_labels": test_labels,
+    }

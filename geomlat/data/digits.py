@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from geomlat.data.dataset import Dataset
+from geomlat.data.dataset import Dataset, stratified
 
 
 def digits() -> Dataset:
@@ -14,22 +14,12 @@ def digits() -> Dataset:
     stratified by class, the same for everyone. Alpaydin and Kaynak (1998), UCI repository.
     """
     from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
 
     x, y = load_digits(return_X_y=True)
     x, y = x.astype(np.uint8), y.astype(np.int64)
-    train, rest, train_labels, rest_labels = train_test_split(x, y, test_size=0.3, stratify=y, random_state=0)
-    validation, test, validation_labels, test_labels = train_test_split(
-        rest, rest_labels, test_size=0.5, stratify=rest_labels, random_state=0
-    )
     return Dataset(
         name="digits (counts 0..16)",
-        train=train,
-        validation=validation,
-        test=test,
-        train_labels=train_labels,
-        validation_labels=validation_labels,
-        test_labels=test_labels,
+        **stratified(x, y),
         likelihood="binomial:16",
         note="scikit-learn's 8 x 8 digits, split 70/15/15, stratified, fixed seed; pixels are counts of 16 cells",
         image_shape=(8, 8),

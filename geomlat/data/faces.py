@@ -11,7 +11,7 @@ import numpy as np
 from numpy import ndarray
 
 from geomlat.backends import namespace
-from geomlat.data.dataset import Dataset
+from geomlat.data.dataset import Dataset, stratified
 from geomlat.data.files import Source, fetch, read_npz
 from geomlat.random import stream
 
@@ -131,22 +131,12 @@ def lfw(variant: str = "levels") -> Dataset:
     if variant not in _VARIANTS:
         msg = f"unknown LFW variant {variant!r}; there are {', '.join(_VARIANTS)}"
         raise ValueError(msg)
-    from sklearn.model_selection import train_test_split
 
     prepare, words, likelihood, rule = _VARIANTS[variant]
     x, y, alignment = _people()
-    train, rest, train_labels, rest_labels = train_test_split(x, y, test_size=0.3, stratify=y, random_state=0)
-    validation, test, validation_labels, test_labels = train_test_split(
-        rest, rest_labels, test_size=0.5, stratify=rest_labels, random_state=0
-    )
     return Dataset(
         name=f"lfw ({words}, {alignment})",
-        train=train,
-        validation=validation,
-        test=test,
-        train_labels=train_labels,
-        validation_labels=validation_labels,
-        test_labels=test_labels,
+        **stratified(x, y),
         likelihood=likelihood,
         note=f"the 7 people with 70 pictures or more, in all three splits (70/15/15, stratified); {rule}",
         prepare=prepare,
