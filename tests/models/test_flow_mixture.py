@@ -81,6 +81,16 @@ def test_the_likelihood_moves_the_flows_and_the_network_follows(shared, framed):
     gradcheck_vector(network_vjp, theta[posterior])
 
 
+@pytest.mark.parametrize("options", [{}, {"kind": "spline"}, {"shared": True}, {"framed": True}])
+def test_the_density_integrates_to_one(options):
+    model = FlowMixture(**SMALL | options)
+    theta = 0.2 * np.random.default_rng(0).standard_normal(model.layout.size)
+    axis = np.linspace(-10.0, 10.0, 301)
+    grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+    total = np.exp(model.fitted(theta).log_prob(grid)).sum() * (axis[1] - axis[0]) ** 2
+    assert total == pytest.approx(1.0, abs=1e-3)
+
+
 def test_components_evaluated_at_once_are_those_of_the_single_flows():
     for kind in ("affine", "spline"):
         model = FlowMixture(**SMALL, framed=True, kind=kind)
