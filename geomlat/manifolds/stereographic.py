@@ -79,6 +79,9 @@ class Stereographic(Conformal):
             msg = f"{type(self).__name__}(n, curvature) needs one number, got an array of shape {self.curvature.shape}"
             raise ValueError(msg)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(n={self.n}, curvature={self.curvature!s})"
+
     def _check_dimension(self) -> None:
         if self.n < 1:
             msg = f"{type(self).__name__}(n) needs n >= 1, got {self.n}"

@@ -59,7 +59,7 @@ def placed(layout: Layout, manifolds: Mapping[str, Any]) -> tuple[Placed, ...]:
     >>> layout = Layout([("codes", "codes", (10, 2)), ("bend", "bend", ())])
     >>> (part,) = placed(layout, {"codes": lambda p: Stereographic(2, p["bend"])})
     >>> part.at(np.full(21, -0.5)).manifold
-    Stereographic(n=2, curvature=array(-0.5))
+    Stereographic(n=2, curvature=-0.5)
     """
     parts = []
     for name, manifold in manifolds.items():

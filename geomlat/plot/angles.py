@@ -57,7 +57,7 @@ def angle_errors(scores: Mapping[str, AngularScores], *, title: str = "") -> Fig
     if not scores:
         msg = "angle_errors needs at least one set of scores"
         raise ValueError(msg)
-    figure = canvas(7.2, 4.8)
+    figure = canvas(9.2, 4.8)
     headline(figure, title)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     for colour, (name, found) in zip(COLOURS * len(scores), scores.items(), strict=False):
@@ -67,7 +67,8 @@ def angle_errors(scores: Mapping[str, AngularScores], *, title: str = "") -> Fig
     below.set_xticks(TICKS)
     dress(above, y="mean error, degrees")
     dress(below, x="true angle, degrees", y="angles")
-    above.legend(frameon=False, fontsize=8, labelcolor=INK)
+    # Beside the axes, where no line can run through it.
+    above.legend(frameon=False, fontsize=8, labelcolor=INK, loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from test_stereographic import exact_dist, exact_exp, exact_log, exact_transport, inner, precise
 
-from geomlat.manifolds import Stereographic
+from geomlat.manifolds import Product, Sphere, Stereographic
 from geomlat.testing.calculus import curvature_crosses_zero
 from geomlat.testing.measure import host
 from geomlat.testing.strategies import cases, curvatures
@@ -138,3 +138,8 @@ def test_the_points_decide_library_and_dtype():
     assert m.injectivity_radius == np.inf
     with pytest.raises(TypeError):
         m.exp(x, u)
+
+
+def test_a_curvature_is_printed_as_a_number():
+    assert repr(Stereographic(2, np.float32(-0.3))) == "Stereographic(n=2, curvature=-0.3)"
+    assert repr(Product(Stereographic(1, 0.5), Sphere(2))) == "Product(Stereographic(n=1, curvature=0.5), Sphere(n=2))"

@@ -8,6 +8,7 @@ import pytest
 from geomlat.distributions import Normal, PowerSpherical, VonMisesFisher
 from geomlat.distributions.pairs import log_prob_pairs, log_prob_pairs_vjp
 from geomlat.grad import gradcheck, gradcheck_vector
+from geomlat.manifolds.angles import pairs_from_angles
 from geomlat.models import Space, VampPrior, build, rate_vjp, vae
 from geomlat.optim import Adam
 
@@ -40,31 +41,58 @@ def counts(n=8, seed=0):
     return np.random.default_rng(seed).integers(0, 2, (n, 6)).astype(float)
 
 
+def check_gradient(model, x, theta, **options):
+    """The objective at frozen noise against differences, beta not 1."""
+    noise = model.draw(theta, x, rng=7)
+
+    def objective(t):
+        loss, pull = model.loss_vjp(t, x, noise, beta=0.7)
+        return loss, lambda grad: pull(model.view(grad))
+
+    gradcheck_vector(objective, theta, **options)
+
+
+def shaken(model):
+    """Parameters all of which are away from their start: networks, heads, curvature and prior."""
+    theta = model.init(rng=3)
+    return theta + 0.3 * np.random.default_rng(4).standard_normal(theta.size)
+
+
 @pytest.mark.parametrize("prior", PRIORS)
 @pytest.mark.parametrize("name", LATENTS)
 def test_objectives_are_gradchecked(name, prior):
-    model, x = model_of(name, prior), counts()
-    theta = model.init(rng=3)
-    theta += 0.3 * np.random.default_rng(4).standard_normal(theta.size)
-    noise = model.draw(theta, x, rng=7)
+    model = model_of(name, prior)
+    check_gradient(model, counts(), shaken(model), rtol=1e-7)
 
-    def objective(t):
-        loss, pull = model.loss_vjp(t, x, noise, beta=0.7)
-        return loss, lambda grad: pull(model.view(grad))
 
-    gradcheck_vector(objective, theta, rtol=1e-7)
+ANGLES = np.random.default_rng(2).uniform(-np.pi, np.pi, (4, 3))
+REALS = np.random.default_rng(3).standard_normal((4, 6))
+ROWS = {
+    "bernoulli": (REALS > 0).astype(float),
+    "binomial:16": np.rint(8 + 3 * REALS).clip(0, 16),
+    "gaussian:0.7": REALS,
+    "gaussian-sd": REALS,
+    "gaussian-log-variance": REALS,
+    "logistic": np.rint(128 + 60 * REALS).clip(0, 255),
+    "logistic-shared": np.rint(128 + 60 * REALS).clip(0, 255),
+    "von-mises": pairs_from_angles(ANGLES, REALS[:, :3] > -0.8),
+    "von-mises:per-row": pairs_from_angles(ANGLES, REALS[:, :3] > -0.8),
+    "cosine": pairs_from_angles(ANGLES, REALS[:, :3] > -0.8),
+}
+
+
+@pytest.mark.parametrize("prior", PRIORS)
+@pytest.mark.parametrize("likelihood", ROWS)
+@pytest.mark.parametrize("name", LATENTS)
+def test_every_latent_with_every_likelihood_and_prior(name, likelihood, prior):
+    """One derivative along a random direction of all parameters."""
+    model = model_of(name, prior, likelihood=likelihood)
+    check_gradient(model, ROWS[likelihood], shaken(model), rtol=1e-7, directions=1)
 
 
 def test_gated_layers_are_gradchecked():
-    model, x = vae(6, hidden=(5, 4), latent="e2", prior="vamp:3", layers="gated"), counts()
-    theta = model.init(rng=3)
-    noise = model.draw(theta, x, rng=7)
-
-    def objective(t):
-        loss, pull = model.loss_vjp(t, x, noise, beta=0.7)
-        return loss, lambda grad: pull(model.view(grad))
-
-    gradcheck_vector(objective, theta)
+    model = vae(6, hidden=(5, 4), latent="e2", prior="vamp:3", layers="gated")
+    check_gradient(model, counts(), model.init(rng=3))
 
 
 @pytest.mark.parametrize("prior", PRIORS)
@@ -176,17 +204,10 @@ def test_pseudo_inputs_from_data():
 
 
 def test_learned_weights_are_gradchecked():
-    base, x = model_of("gaussian"), counts()
+    base = model_of("gaussian")
     prior = VampPrior(base.posterior, 3, learn_weights=True, clipped=False)
     model = type(base)(base.posterior, base.decoder, base.likelihood, prior)
-    theta = model.init(rng=3) + 0.3 * np.random.default_rng(4).standard_normal(model.layout.size)
-    noise = model.draw(theta, x, rng=7)
-
-    def objective(t):
-        loss, pull = model.loss_vjp(t, x, noise)
-        return loss, lambda grad: pull(model.view(grad))
-
-    gradcheck_vector(objective, theta)
+    check_gradient(model, counts(), shaken(model))
 
 
 def test_each_factor_has_its_own_rate_and_free_bits():

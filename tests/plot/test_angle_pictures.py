@@ -38,5 +38,7 @@ def test_errors_are_steps_over_the_circle():
     np.testing.assert_allclose(above.patches[1].get_data().values, np.degrees(0.3))
     np.testing.assert_array_equal(below.patches[0].get_data().values, found["a"].bin_counts)
     assert below.patches[0].get_data().values.sum() == THERE.sum()
+    figure.canvas.draw()
+    assert above.get_legend().get_window_extent().x0 >= above.get_window_extent().x1
     with pytest.raises(ValueError, match="at least one"):
         plot.angle_errors({})
