@@ -106,7 +106,8 @@ def means(run: Run, measured: list[dict[str, Any]]) -> str:
         rows.append([*_label(run, member), *(_mean_cell(scores, h) for h in headers[2:])])
     columns = tabulate(rows, headers, disable_numparse=True, stralign="right")
     title = f"{first['data']}: {first['rows']} test rows, nats per row; means over {len(measured)} runs"
-    note = f"+-: the standard error over the runs; log p(x): {first['samples']} importance samples{_formula(headers)}."
+    samples = " or ".join(map(str, sorted({m["samples"] for m in measured})))
+    note = f"+-: the standard error over the runs; log p(x): {samples} importance samples{_formula(headers)}."
     return f"{title}\n\n{columns}\n\n{note}"
 
 

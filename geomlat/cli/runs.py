@@ -20,6 +20,8 @@ from geomlat.train.settings import Settings, at_least
 RUN = "run.json"
 # What may change when a run resumes.
 _FREE = {"epochs", "patience", "alone"}
+# What a plain autoencoder does not have.
+_VARIATIONAL = ("prior", "layers", "curvature", "beta", "warmup", "free_bits", "iwae", "euclidean_kl")
 NAMES = {"svae": "S-VAE", "nvae": "N-VAE", "hvae": "H-VAE", "vae": "VAE", "ae": "AE"}
 # The latent space of each model when none is named, and the letters of those it can have; none: any, and products.
 LATENTS = {
@@ -152,6 +154,8 @@ def resolve(args: Namespace) -> tuple[Path, Run]:
             f"{run.model} needs --latent {known}, got {run.latent!r}; `geomlat train vae` has every space and products"
         )
         raise ValueError(msg)
+    if not args.resume:
+        _require_used(run, given)
     if not args.resume and (folder / RUN).exists():
         msg = f"{folder} already holds a run; continue it with --resume, or choose another --out"
         raise ValueError(msg)
@@ -191,6 +195,21 @@ def read(folder: Path) -> Run:
 def fitted(folder: Path, run: Run) -> dict[str, Any]:
     """The trained models of a run."""
     return {member: models.load(folder / member) for member in run.members}
+
+
+def _require_used(run: Run, given: dict[str, Any]) -> None:
+    spaces = run.latent.replace(":full", "")
+    idle = {
+        *(_VARIATIONAL if run.model == "ae" else ()),
+        *(("family", "kappa_shift") if "s" not in spaces else ()),
+        *(("kappa_shift",) if run.family == "cauchy" else ()),
+        *(("curvature_after", "curvature_rate", "curvature_clip") if "u" not in spaces else ()),
+        *(("alone",) if run.model != "svae" else ()),
+    } & given.keys()
+    if idle:
+        what = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(idle))
+        msg = f"{what} would do nothing for {run.model} with latent {run.latent}; leave it out"
+        raise ValueError(msg)
 
 
 def _require_same(folder: Path, before: Run, now: Run) -> None:

@@ -132,7 +132,8 @@ def vae(
     prior
         ``"standard"``: the uniform law on a sphere, N(0, I) on R^n, the wrapped normal of scale 1 about the origin
         elsewhere. ``"vamp:500"``: a `VampPrior` of 500 pseudo-inputs, with any latent; ``"vamp:500:data"`` starts them
-        from rows of the data, ``"vamp:500:weights"`` learns their weights, and both words may stand.
+        from rows of the data, ``"vamp:500:weights"`` learns their weights, and both words may stand. They are held to
+        the range of pixels and counts; those of real values and of angles are free, standard normal at the start.
     layers
         ``"dense"`` with the ``activation``, or ``"gated"``.
     free_bits, iwae, euclidean_kl
@@ -154,7 +155,7 @@ def vae(
         posterior=posterior,
         decoder=_network((family.features, *reversed(hidden)), density.width(n_features), layers, activation),
         likelihood=density,
-        prior=_prior(prior, posterior),
+        prior=_prior(prior, posterior, density.bounded),
         free_bits=free_bits,
         iwae=iwae,
         euclidean_kl=euclidean_kl,
@@ -162,8 +163,11 @@ def vae(
 
 
 def _network(sizes: tuple[int, ...], n_out: int | None, layers: str, activation: str) -> MLP | GatedMLP:
-    if layers == "gated":
+    if layers == "gated" and activation == "relu":
         return GatedMLP(sizes, n_out)
+    if layers == "gated":
+        msg = f"gated layers have their gate for an activation, got {activation!r} with them"
+        raise ValueError(msg)
     if layers != "dense":
         msg = f"unknown layers {layers!r}; choose 'dense' or 'gated'"
         raise ValueError(msg)
@@ -171,14 +175,15 @@ def _network(sizes: tuple[int, ...], n_out: int | None, layers: str, activation:
     return MLP(sizes if n_out is None else (*sizes, n_out), activation=activation, final=final)
 
 
-def _prior(prior: str, posterior: Posterior) -> Any:
+def _prior(prior: str, posterior: Posterior, bounded: bool) -> Any:
     name, *words = str(prior).split(":")
     if name == "standard" and not words:
         return posterior.latent.standard_prior
     count = words[0] if words and words[0].isdecimal() else None
     flags = set(words if count is None else words[1:])
     if name == "vamp" and flags <= {"data", "weights"}:
-        known = {"from_data": "data" in flags, "learn_weights": "weights" in flags}
+        known: dict[str, Any] = {"from_data": "data" in flags, "learn_weights": "weights" in flags}
+        known |= {} if bounded else {"start": 0.0, "spread": 1.0, "clipped": False}
         return VampPrior(posterior, int(count or 500), **known)
     msg = (
         f"unknown prior {prior!r}; choose 'standard', or 'vamp:K' with K pseudo-inputs, such as 'vamp:500', and after "
@@ -232,8 +237,8 @@ def load(directory: str | os.PathLike[str]) -> VAE | Autoencoder:
 
 def _check_sizes(n_features: int, hidden: Sequence[int]) -> None:
     at_least("n_features", n_features, 1)
-    if not hidden:
-        msg = "hidden needs at least one width, got ()"
+    if not isinstance(hidden, Sequence) or not hidden:
+        msg = f"hidden needs at least one width, such as (256, 128), got {hidden!r}"
         raise ValueError(msg)
     for width in hidden:
         at_least("a hidden width", width, 1)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
@@ -88,7 +87,7 @@ class VonMisesFisherLatent(DirectionalLatent):
     head: Dense = field(init=False)
 
     def __post_init__(self) -> None:
-        check_shift(self.kappa_shift)
+        check_kappa(self.kappa_shift, self.kappa_start)
         if self.estimator not in ESTIMATORS:
             msg = f"estimator must be one of {', '.join(ESTIMATORS)}, got {self.estimator!r}"
             raise ValueError(msg)
@@ -117,7 +116,7 @@ class PowerSphericalLatent(DirectionalLatent):
     head: Dense = field(init=False)
 
     def __post_init__(self) -> None:
-        check_shift(self.kappa_shift)
+        check_kappa(self.kappa_shift, self.kappa_start)
         start = 10.0 * self.dim if self.kappa_start is None else self.kappa_start
         object.__setattr__(self, "head", self._head(start))
 
@@ -156,15 +155,23 @@ class SphericalCauchyLatent(DirectionalLatent):
         return rho, rho * (1.0 - rho)
 
 
-def check_shift(kappa_shift: float) -> None:
-    """Raise ValueError for a shift of kappa that is negative or not finite."""
-    if not 0.0 <= kappa_shift < math.inf:
-        msg = f"kappa_shift must be finite and at least 0, got {kappa_shift}"
+def check_kappa(shift: float, start: float | None) -> None:
+    """Raise ValueError for a shift of kappa that is negative or not finite, or a start of its head that is not."""
+    if not 0.0 <= shift < math.inf:
+        msg = f"kappa_shift must be finite and at least 0, got {shift}"
+        raise ValueError(msg)
+    if start is not None and not math.isfinite(start):
+        msg = f"kappa_start must be finite, got {start}"
         raise ValueError(msg)
 
 
-DIRECTIONAL: dict[str, Callable[..., Latent]] = {
+DIRECTIONAL: dict[str, type[DirectionalLatent]] = {
     "vmf": VonMisesFisherLatent,
     "power": PowerSphericalLatent,
     "cauchy": SphericalCauchyLatent,
 }
+
+
+def known_options(law: type[DirectionalLatent]) -> set[str]:
+    """The names of a family's own arguments, those after the sizes."""
+    return {f.name for f in fields(law) if f.init} - {"n_in", "dim"}

@@ -17,7 +17,7 @@ from geomlat.backends import namespace
 from geomlat.distributions import Normal, ProductDistribution
 from geomlat.grad import Params, add
 from geomlat.manifolds import Euclidean, Product
-from geomlat.models.directional import DIRECTIONAL
+from geomlat.models.directional import DIRECTIONAL, DirectionalLatent, known_options
 from geomlat.models.latent import Array, Latent, PullQ
 from geomlat.models.priors import Fixed, ProductPrior
 from geomlat.models.spaces import Space
@@ -147,9 +147,10 @@ SPACES: dict[str, dict[str, Any]] = {
     "u": {"model": "stereographic", "learned": True},
     "t": {"model": "torus"},
 }
+CURVED = {"h": {"curvature"}, "p": {"curvature"}, "u": {"curvature", "learned"}}
 
 
-def latent(text: str, n_in: int, *, family: str = "vmf", **options: Any) -> Latent:
+def latent(text: str, n_in: int, *, family: str | None = None, **options: Any) -> Latent:
     """The latent of a short text: letters and dimensions, ``"s2,h2,e2"``, and ``"4*s2"`` for four of a kind.
 
     ``"e2"`` is Gaussian on R^2; ``"s2"`` on the sphere S^2, of the ``family`` ``"vmf"``, ``"power"`` or ``"cauchy"``;
@@ -161,22 +162,25 @@ def latent(text: str, n_in: int, *, family: str = "vmf", **options: Any) -> Late
     Raises
     ------
     ValueError
-        If the text or the family is unknown.
+        If the text or the family is unknown, or an option that no factor knows.
     """
     parts = [_factor(part, str(text)) for part in str(text).split(",")]
-    if len(parts) > 1 or parts[0][0] > 1:
-        return _product([name for count, name in parts for _ in range(count)], n_in, family, options)
-    _, name = parts[0]
-    letter, size, full = name[0], name[1:].partition(":")[0], name.endswith(FULL)
-    dim = int(size)
-    if letter == "e" and not full:
-        return GaussianLatent(n_in, dim, **options)
-    if letter in SPACES:
-        return WrappedLatent(n_in, Space(dim=dim, **SPACES[letter] | options), full=full)
-    if family not in DIRECTIONAL:
+    names = [name for count, name in parts for _ in range(count)]
+    if family not in (None, *DIRECTIONAL):
         msg = f"the family of a spherical latent is one of {', '.join(DIRECTIONAL)}, got {family!r}"
         raise ValueError(msg)
-    return DIRECTIONAL[family](n_in, dim, **options)
+    law = DIRECTIONAL[family or "vmf"]
+    own = [known_options(law) if name[0] == "s" else CURVED.get(name[0], set()) for name in names]
+    unknown = options.keys() - set().union(*own) | ({"family"} if family and "s" not in str(text) else set())
+    if unknown:
+        msg = (
+            f"no factor of latent {text!r} knows {', '.join(sorted(unknown))}; s has family and, of "
+            f"{family or 'vmf'}, {', '.join(sorted(known_options(law)))}; h, p and u have curvature, u also learned"
+        )
+        raise ValueError(msg)
+    each = ({k: v for k, v in options.items() if k in mine} for mine in own)
+    factors = tuple(_one(name, n_in, law, mine) for name, mine in zip(names, each, strict=True))
+    return factors[0] if len(factors) == 1 else ProductLatent(factors)
 
 
 def _factor(part: str, text: str) -> tuple[int, str]:
@@ -193,15 +197,10 @@ def _factor(part: str, text: str) -> tuple[int, str]:
     return int(found[1] or 1), found[2]
 
 
-def _product(names: list[str], n_in: int, family: str, options: dict[str, Any]) -> ProductLatent:
-    known = {"e": set(), "s": {"kappa_shift", "kappa_start", "estimator", "rho_start"}}
-    curved = {"curvature", "learned"}
-    used, factors = set(), []
-    for name in names:
-        mine = {k: v for k, v in options.items() if k in known.get(name[:1], curved)}
-        used |= set(mine)
-        factors.append(latent(name, n_in, family=family, **mine))
-    if set(options) - used:
-        msg = f"no factor of this latent knows {', '.join(sorted(set(options) - used))}"
-        raise ValueError(msg)
-    return ProductLatent(tuple(factors))
+def _one(name: str, n_in: int, law: type[DirectionalLatent], options: dict[str, Any]) -> Latent:
+    letter, size, full = name[0], name[1:].partition(":")[0], name.endswith(FULL)
+    if letter == "s":
+        return law(n_in, int(size), **options)
+    if letter == "e" and not full:
+        return GaussianLatent(n_in, int(size))
+    return WrappedLatent(n_in, Space(dim=int(size), **SPACES[letter] | options), full=full)

@@ -23,6 +23,11 @@ class Likelihood(ABC):
     def unit(self) -> float:
         """The size of the data: ``x / unit`` is of order one, and what the encoder sees."""
 
+    @property
+    def bounded(self) -> bool:
+        """Whether every datum lies within ``[0, unit]``."""
+        return False
+
     @abstractmethod
     def width(self, n_features: int) -> int:
         """The number of decoder outputs."""

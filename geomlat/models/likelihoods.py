@@ -37,6 +37,11 @@ class Binomial(Likelihood):
         """The size of the data: ``x / unit`` is of order one."""
         return float(self.trials)
 
+    @property
+    def bounded(self) -> bool:
+        """They are within ``[0, unit]``."""
+        return True
+
     def width(self, n_features: int) -> int:
         """One log-odds for each feature."""
         return n_features
@@ -105,8 +110,8 @@ class Gaussian(Likelihood):
     sd: float = 1.0
 
     def __post_init__(self) -> None:
-        if not self.sd > 0:
-            msg = f"Gaussian needs sd > 0, got {self.sd}"
+        if not 0 < self.sd < math.inf:
+            msg = f"Gaussian needs a finite sd > 0, got {self.sd}"
             raise ValueError(msg)
 
     @property
@@ -168,9 +173,9 @@ def likelihood(text: str | Likelihood) -> Likelihood:
     shares k/765), and ``"logistic-shared"`` likewise. For angles as pairs, ``"von-mises"`` and ``"von-mises:per-row"``
     (`VonMisesSoftplusKappa`) and ``"cosine"``, a loss that is no likelihood (`CosineLoss`).
     """
-    if not isinstance(text, str):
+    if isinstance(text, Likelihood):
         return text
-    name, *words = text.split(":")
+    name, *words = str(text).split(":")
     make, _ = LIKELIHOODS.get(name, (None, ""))
     try:
         if make is not None:

@@ -60,6 +60,11 @@ class DiscretisedLogistic(Likelihood):
         """The highest level as the data have it."""
         return float(self.levels - 1 if self.top is None else self.top)
 
+    @property
+    def bounded(self) -> bool:
+        """They are within ``[0, unit]``."""
+        return True
+
     def width(self, n_features: int) -> int:
         """One location for each feature, and one log-scale for each or for all."""
         return n_features + (1 if self.shared else n_features)

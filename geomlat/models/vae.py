@@ -76,7 +76,8 @@ class VAE(Estimator):
             msg = f"the importance-weighted bound has no free bits and no Euclidean KL, got iwae={self.iwae} with them"
             raise ValueError(msg)
         if self.euclidean_kl and not self._curved:
-            msg = f"euclidean_kl is for one latent of constant curvature with the standard prior, got {self.prior!r}"
+            what = f"a {type(self.posterior.latent).__name__} with a {type(self.prior).__name__} prior"
+            msg = f"euclidean_kl is for one latent of constant curvature with the standard prior, got {what}"
             raise ValueError(msg)
 
     @property

@@ -349,6 +349,25 @@ def test_a_bad_setting_leaves_nothing_behind(capsys: pytest.CaptureFixture[str],
     assert not Path("run").exists()
 
 
+@pytest.mark.parametrize(
+    ("model", "options", "named"),
+    [
+        ("ae", ("--beta", "2", "--prior", "vamp:3"), "--beta, --prior"),
+        ("nvae", ("--family", "power"), "--family"),
+        ("nvae", ("--kappa-shift", "1"), "--kappa-shift"),
+        ("svae", ("--family", "cauchy", "--kappa-shift", "1"), "--kappa-shift"),
+        ("vae", ("--latent", "e2:full,h2", "--curvature-rate", "1e-3"), "--curvature-rate"),
+        ("vae", ("--latent", "s2", "--alone"), "--alone"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(
+    model: str, options: tuple[str, ...], named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = complaint(capsys, "train", model, *options, "--out", "run")
+    assert f"geomlat: {named} would do nothing for {model}" in found
+    assert not Path("run").exists()
+
+
 def test_a_refused_resume_leaves_the_settings(brief: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "nvae", *QUICK, "--out", "run"]) == 0
     before = Path("run/run.json").read_bytes()

@@ -203,6 +203,17 @@ def test_pseudo_inputs_from_data():
     np.testing.assert_array_equal(grey.prior.pseudo_inputs(grey.view(theta))[:, 0], [0.0, 127.5, 255.0, 255.0])
 
 
+@pytest.mark.parametrize("likelihood", ["gaussian:0.7", "gaussian-sd", "gaussian-log-variance", "von-mises", "cosine"])
+def test_pseudo_inputs_of_real_values_are_free(likelihood):
+    model, x = vae(6, hidden=(5,), likelihood=likelihood, prior="vamp:4:data"), ROWS[likelihood]
+    theta = model.init(rng=0)
+    raw = model.view(theta).of(model.prior)[0]
+    assert raw.min() < -0.5
+    np.testing.assert_array_equal(model.prior.pseudo_inputs(model.view(theta)), raw)
+    model.begin(theta, x, rng=1)
+    np.testing.assert_array_equal(np.sort(raw, axis=0), np.sort(x, axis=0))
+
+
 def test_learned_weights_are_gradchecked():
     base = model_of("gaussian")
     prior = VampPrior(base.posterior, 3, learn_weights=True, clipped=False)
@@ -246,13 +257,34 @@ def test_narrow_laws_in_float32_keep_their_digits():
     np.testing.assert_allclose(np.diagonal(found), np.diagonal(exact), atol=2e-3)
 
 
+STRANGERS = (
+    ("s2,e2", {"curvature": -1.0}),
+    ("e2", {"curvature": -1.0}),
+    ("t2", {"curvature": -1.0}),
+    ("e2:full", {"curvature": -1.0}),
+    ("h2", {"learned": True}),
+    ("h2,e2", {"family": "power"}),
+    ("e2", {"estimator": "score"}),
+    ("s2", {"kappa_shift": 1.0, "family": "cauchy"}),
+)
+
+
 def test_mistakes():
-    with pytest.raises(ValueError, match="no factor of this latent knows curvature"):
-        vae(6, latent="s2,e2", curvature=-1.0)
+    for text, option in STRANGERS:
+        with pytest.raises(ValueError, match=f"no factor of latent '{text}' knows {next(iter(option))}"):
+            vae(6, latent=text, **option)
     with pytest.raises(ValueError, match="1 to 1000 times"):
         vae(6, latent="0*s2")
     with pytest.raises(ValueError, match="unknown space"):
         Space("klein", 2)
+    with pytest.raises(ValueError, match="gate for an activation, got 'tanh'"):
+        vae(6, layers="gated", activation="tanh")
+    with pytest.raises(ValueError, match="kappa_start must be finite"):
+        vae(6, latent="s2", kappa_start=np.nan)
+    with pytest.raises(ValueError, match="at least one width"):
+        vae(6, hidden=8)
+    with pytest.raises(ValueError, match="unknown likelihood None"):
+        vae(6, likelihood=None)
     with pytest.raises(ValueError, match="learned in the stereographic model"):
         Space("hyperboloid", 2, learned=True)
     with pytest.raises(ValueError, match="vmf, power, cauchy"):
