@@ -14,7 +14,6 @@ KEPT = 1 << 27
 """Bytes of memory kept for later."""
 
 _free: dict[int, list[np.ndarray]] = {}
-_kept = [0]
 
 
 class _Loan:
@@ -28,11 +27,10 @@ class _Loan:
         size = self.buffer.nbytes
         if size > KEPT:
             return
-        if _kept[0] + size > KEPT:  # what is there was of other sizes
-            _free.clear()
-            _kept[0] = 0
+        # Counted anew: a count kept beside it drifts where a thread, or the garbage collector, comes in between.
+        if size + sum(n * len(buffers) for n, buffers in list(_free.items())) > KEPT:
+            _free.clear()  # what is there was of other sizes
         _free.setdefault(size, []).append(self.buffer)
-        _kept[0] += size
 
 
 def scratch(size: int, dtype: Any) -> np.ndarray:
@@ -43,7 +41,6 @@ def scratch(size: int, dtype: Any) -> np.ndarray:
     count = size * np.dtype(dtype).itemsize
     try:
         buffer = _free[count].pop()
-        _kept[0] -= count
     except (KeyError, IndexError):
         buffer = np.empty(count, np.uint8)
     return np.asarray(_Loan(buffer)).view(dtype)

@@ -23,7 +23,7 @@ from geomlat.backends.tiles import GATE, PLAIN, RELU, dots, product, transpose
 BLOCK = 64
 THIN = 4  # columns for which a tile would be mostly empty
 SCALED = 2  # raw numbers of a column with a scale and a shift
-LARGEST = 20.0  # tanh is 1 from there on
+LARGEST = 170.0  # of an argument of tanh, whose slope there is 1e-147
 
 
 def parts_of(rows: int) -> int:

@@ -69,14 +69,21 @@ class Run:
 
     def takes(self, p: Params, x: Array, context: Array | None) -> bool:
         """Whether the compiled pass knows these arrays: NumPy's, of one dtype, for one model or for several."""
-        dtype, first, given = p.vector.dtype, self.couplings[0], 0
-        if type(x) is not ndarray or x.dtype != dtype or dtype.char not in "fd" or x.size == 0:
+        dtype, given = p.vector.dtype, 0
+        if type(x) is not ndarray or x.dtype != dtype or dtype.char not in "fd":
+            return False
+        if x.size == 0 or x.shape[-1] != self.dim:
             return False
         if context is not None:
             if context.shape[:-1] != x.shape[:-1] or context.dtype != dtype:
                 return False
             given = context.shape[-1]
-        return (p.vector.ndim == 1 or x.ndim in (2, 3)) and first.network.n_in == len(first.kept) + given
+        return (p.vector.ndim == 1 or x.ndim in (2, 3)) and self._contexts == {given}
+
+    @cached_property
+    def _contexts(self) -> set[int]:
+        """The features of the context that each coupling wants."""
+        return {s.network.n_in - len(s.kept) for s in self.couplings}
 
     def __call__(self, p: Params, x: Array, context: Array | None) -> Any:
         """``((y, logdet), pull)``, as those of a transform."""
@@ -102,6 +109,13 @@ class Run:
         y[...] = state[:, plan.order]
 
         def pull(cotangent: tuple[Array | None, Array | None], g: Params) -> tuple[Array, Array | None]:
+            if g.layout is not p.layout:  # the kernels know where things lie in theta
+                own = p.layout.view(np.zeros_like(p.vector))
+                found = pull(cotangent, own)
+                for layer in {layer for s in self.couplings for layer in s.network.layers}:
+                    for into, d in zip(g.of(layer), own.of(layer), strict=True):
+                        into += d
+                return found
             dstate, dseen = np.zeros((total, dim + 1)), np.zeros(seen.shape, dtype)
             for column, d in zip((plan.order, dim), cotangent, strict=True):
                 if d is not None:

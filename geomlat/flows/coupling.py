@@ -15,7 +15,7 @@ from geomlat.backends import namespace
 from geomlat.flows._affine_rows import moved_rows, pulled_rows
 from geomlat.flows._coupling_run import LARGEST_BOUND, Moves, Run, Step, run_of
 from geomlat.flows.elementwise import Affine, ElementMap, Shift
-from geomlat.flows.transform import Moved, Pull, Transform, dense
+from geomlat.flows.transform import Moved, Pull, Transform, dense, points
 from geomlat.grad import Params
 from geomlat.nn import MLP
 from geomlat.nn.initialisers import zeros
@@ -100,7 +100,7 @@ class Coupling(Transform):
         return tuple(run_of((self.step(inverse),), inverse, self.dim) for inverse in (False, True))
 
     def _by_rows(self, p: Params, x: Array, context: Array | None, inverse: bool) -> tuple[Moved, Pull] | None:
-        run = self._runs[inverse]
+        run, x = self._runs[inverse], points(x, self.dim)
         return run(p, x, context) if run is not None and run.takes(p, x, context) else None
 
     def _move(self, p: Params, x: Array, context: Array | None, move: Any) -> tuple[Moved, Pull]:

@@ -39,6 +39,11 @@ class Flow(Trainable):
     context
         Features of the context each row comes with, 0 for none.
 
+    Raises
+    ------
+    ValueError
+        If a transform takes another number of context features.
+
     References
     ----------
     Rezende, Mohamed (2015), eq. 5; Papamakarios, Nalisnick, Rezende, Mohamed, Lakshminarayanan (2021), eq. 1.
@@ -52,6 +57,10 @@ class Flow(Trainable):
     def __post_init__(self) -> None:
         object.__setattr__(self, "transforms", tuple(self.transforms))
         object.__setattr__(self, "chain", Chain(tuple(self.transforms)))
+        taken = {t.context for t in self.transforms if hasattr(t, "context")}
+        if not taken <= {self.context}:
+            msg = f"every transform of a flow takes its {self.context} context features, got some that take {taken}"
+            raise ValueError(msg)
 
     @property
     def dim(self) -> int:
@@ -175,10 +184,13 @@ class Flow(Trainable):
         return self.log_prob(X, context)
 
     def sample(self, n: int | tuple[int, ...] = 1, *, rng: Any, context: Array | None = None) -> Array:
-        """``n`` points ``(n, dim)``, or a batch of shape ``n``, for the rows of ``context`` ``(n, context)`` if any."""
+        """``n`` points ``(n, dim)``, or a batch of shape ``n``; with a context one row for each of them, or for all."""
         theta = self.vector()
         z = self.base_like(theta).sample(n if isinstance(n, tuple) else (n,), rng=rng)
-        return self.chain.forward(self.view(theta), namespace(z).astype(z, theta.dtype, copy=False), context)[0]
+        xp = namespace(z)
+        rows = xp.astype(xp.reshape(z, (-1, self.dim)), theta.dtype, copy=False)
+        x, _ = self.chain.forward(self.view(theta), *self._split(self._joined(rows, context)))
+        return xp.reshape(x, z.shape)
 
     def _base_vjp(self, z: Array) -> tuple[Array, Callable[[Array], Array]]:
         if self.base is not None:
@@ -200,8 +212,12 @@ class Flow(Trainable):
             raise ValueError(msg)
         if context is None:
             return x
-        xp, context = namespace(x), shaped("context", context, self.context)
-        return xp.concat((x, xp.astype(context, x.dtype, copy=False)), axis=-1)
+        xp, context = namespace(x), finite("context", shaped("context", context, self.context))
+        if context.shape[0] not in (1, x.shape[0]):
+            msg = f"context has {context.shape[0]} rows for {x.shape[0]} points: give one row for each, or one for all"
+            raise ValueError(msg)
+        context = xp.broadcast_to(xp.astype(context, x.dtype, copy=False), (x.shape[0], self.context))
+        return xp.concat((x, context), axis=-1)
 
 
 STEP = 1e-3

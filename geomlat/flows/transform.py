@@ -95,11 +95,11 @@ class Chain(Transform):
 
     def forward_vjp(self, p: Params, x: Array, context: Array | None = None) -> tuple[Moved, Pull]:
         """First to last."""
-        return _composed(self._passes[0], p, x, context)
+        return _composed(self._passes[0], p, points(x, self.dim), context)
 
     def inverse_vjp(self, p: Params, y: Array, context: Array | None = None) -> tuple[Moved, Pull]:
         """Last to first."""
-        return _composed(self._passes[1], p, y, context)
+        return _composed(self._passes[1], p, points(y, self.dim), context)
 
     @cached_property
     def _passes(self) -> tuple[list[_Pass], list[_Pass]]:
@@ -137,6 +137,14 @@ def _composed(passes: list[_Pass], p: Params, x: Array, context: Array | None) -
         return dx, dcontext
 
     return (x, total), pull
+
+
+def points(x: Array, dim: int) -> Array:
+    """``x``, which the kernels read by rows of ``dim`` numbers; raises ValueError if its points have others."""
+    if x.shape[-1:] != (dim,):
+        msg = f"these transforms are of points (..., {dim}), got an array of shape {x.shape}"
+        raise ValueError(msg)
+    return x
 
 
 def dense(cotangent: Array | None, like: Array) -> Array:

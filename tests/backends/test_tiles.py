@@ -1,6 +1,8 @@
 """Products of small matrices by vector tiles against their source, and scratch memory."""
 
 import gc
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -86,7 +88,6 @@ def test_a_nan_stays_one_and_a_closed_gate_stops_it():
 
 def test_scratch_is_lent_again_only_when_nothing_refers_to_it(monkeypatch):
     monkeypatch.setattr(buffers, "_free", {})
-    monkeypatch.setattr(buffers, "_kept", [0])
     first = scratch(1000, np.float64)
     first[:] = 1.0
     part, place = first[10:20], first.ctypes.data
@@ -106,9 +107,27 @@ def test_scratch_is_lent_again_only_when_nothing_refers_to_it(monkeypatch):
 
 def test_scratch_keeps_no_more_than_it_may(monkeypatch):
     monkeypatch.setattr(buffers, "_free", {})
-    monkeypatch.setattr(buffers, "_kept", [0])
     monkeypatch.setattr(buffers, "KEPT", 1000)
     for size in (100, 120, 200):
         scratch(size, np.float64)
     assert list(buffers._free) == [960]
-    assert buffers._kept == [960]
+    scratch(126, np.float64)
+    assert list(buffers._free) == [960]
+    both = scratch(5, np.float64), scratch(5, np.float64)
+    del both
+    assert {size: len(kept) for size, kept in buffers._free.items()} == {40: 1}
+
+
+def test_no_two_threads_are_lent_the_same_scratch():
+    def spoiled(mark):
+        found = 0
+        for k in range(300):
+            held = [scratch(50 + k % 3, np.float64) for _ in range(3)]
+            for buffer in held:
+                buffer[:] = mark
+            time.sleep(0.0)
+            found += sum(int((buffer != mark).any()) for buffer in held)
+        return found
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(spoiled, range(4))) == [0, 0, 0, 0]

@@ -1,5 +1,7 @@
 """Couplings in one compiled pass over rows: equal to the expressions, differentiated right, the same by threads."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -139,12 +141,12 @@ def test_a_pass_may_be_pulled_twice_and_beside_another():
             assert np.array_equal(a, b)
 
 
-@pytest.mark.parametrize("raw", [-1e30, -50.0, -0.3, -1e-9, 0.0, 1e-300, 0.2, 4.0, 60.0, np.inf])
+@pytest.mark.parametrize("raw", [-1e30, -50.0, -0.3, -1e-9, 0.0, 1e-300, 0.2, 4.0, 60.0, -90.0, 450.0, np.inf])
 def test_the_bounded_scale(raw):
     value, slope = bounded(raw, 3.0)
     t = np.tanh(raw / 3.0)
     assert value == pytest.approx(3.0 * t, rel=2e-15, abs=1e-323)
-    assert slope == pytest.approx(1.0 / np.cosh(min(abs(raw / 3.0), 20.0)) ** 2, rel=1e-14)
+    assert slope == pytest.approx(1.0 / np.cosh(min(abs(raw / 3.0), 170.0)) ** 2, rel=1e-14)
 
 
 def test_what_a_pass_does_not_know_goes_by_array_expressions():
@@ -152,8 +154,10 @@ def test_what_a_pass_does_not_know_goes_by_array_expressions():
     run = chain._passes[0][0][0]
     p = chain.view(theta)
     assert run.takes(p, x, None)
-    unknown = (x.astype(np.float32), None), (x + 0j, None), (x[:0], None), (x, x), (x.tolist(), None)
+    unknown = (x.astype(np.float32), None), (x + 0j, None), (x[:0], None), (x, x), (x.tolist(), None), (x[:, :1], None)
     assert not any(run.takes(p, a, c) for a, c in unknown)
+    mixed = Chain((AffineCoupling(dim=2, context=2), AffineCoupling(dim=2)))
+    assert not mixed._passes[0][0][0].takes(mixed.view(mixed.init(rng=0)), x, x)
     tanh, steep = AffineCoupling(dim=2, activation="tanh"), AffineCoupling(dim=2, bound=1e3)
     assert tanh.step(False) is None
     assert steep.step(True) is None
@@ -161,6 +165,42 @@ def test_what_a_pass_does_not_know_goes_by_array_expressions():
     assert [run is None for run, _ in CHAINS["between"]._passes[1]] == [True, True, False]
     empty = chain.inverse(p, x[:0])
     assert empty[0].shape == (0, 2)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_points_of_another_dimension_are_refused(activation):
+    coupling = AffineCoupling(dim=3, activation=activation)
+    for transform in (coupling, Chain((coupling, Permutation((1, 0, 2))))):
+        p = transform.view(transform.init(rng=0))
+        for way in (transform.forward, transform.inverse):
+            for width in (2, 4):
+                with pytest.raises(ValueError, match=rf"\(..., 3\), got an array of shape \(9, {width}\)"):
+                    way(p, np.zeros((9, width)))
+
+
+@every
+def test_a_gradient_may_be_laid_out_otherwise(name):
+    chain, theta, x, context, dy, dl = case(name)
+    expected = both_ways(chain, theta, x, context, dy, dl)
+    outer = Chain((AffineCoupling(dim=chain.dim, hidden=(50,)), *chain.transforms[::-1]))
+    for k, rule in enumerate((chain.forward_vjp, chain.inverse_vjp)):
+        g = np.ones(outer.layout.size)
+        rule(chain.view(theta), x, context)[1]((dy, dl), outer.view(g))
+        for layer in chain.layout.owned:
+            of_chain = chain.view(expected[k * len(expected) // 2 + 3]).of(layer)
+            for a, b in zip(outer.view(g).of(layer), of_chain, strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+        assert (outer.view(g).of(outer.transforms[0].network.layers[0])[0] == 1.0).all()
+
+
+def test_two_models_may_be_fitted_at_once():
+    x = np.random.default_rng(0).standard_normal((600, 2))
+    flows = [coupling_flow(2, 3, (24, 24)) for _ in range(2)] + [FlowMixture(n_components=2, features=2)]
+    alone = [flow.fit(x, epochs=3, batch_size=200, rng=k).theta for k, flow in enumerate(flows)]
+    with ThreadPoolExecutor(3) as pool:
+        fits = [pool.submit(flow.fit, x, epochs=3, batch_size=200, rng=k) for k, flow in enumerate(flows)]
+    for fit, theta in zip(fits, alone, strict=True):
+        assert np.array_equal(fit.result().theta, theta)
 
 
 def test_a_mixture_takes_its_flows_in_one_pass(monkeypatch):

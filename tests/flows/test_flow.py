@@ -112,8 +112,21 @@ def test_a_conditional_flow_uses_its_context():
     assert flow.log_prob(x, c).mean() > flow.log_prob(x, -c).mean() + 5.0
     y = flow.sample(500, rng=1, context=np.ones((500, 1), np.float32))
     assert y.mean() == pytest.approx(2.0, abs=0.1)
-    with pytest.raises(ValueError, match="1 context features"):
-        flow.log_prob(x)
+    one = flow.sample((20, 25), rng=1, context=[[1.0]])
+    assert one.shape == (20, 25, 2)
+    np.testing.assert_array_equal(one.reshape(500, 2), flow.sample(500, rng=1, context=np.ones((500, 1))))
+    np.testing.assert_array_equal(flow.log_prob(y, [[1.0]]), flow.log_prob(y, np.ones((500, 1))))
+    for method in (flow.log_prob, lambda x, context=None: flow.sample(len(x), rng=0, context=context)):
+        with pytest.raises(ValueError, match="1 context features"):
+            method(x)
+        with pytest.raises(ValueError, match="7 rows for 1000 points"):
+            method(x, context=c[:7])
+        with pytest.raises(ValueError, match=r"\(1000, 2\); this model takes \(n, 1\)"):
+            method(x, context=x)
+        with pytest.raises(ValueError, match="context holds NaN"):
+            method(x, context=np.full((1, 1), np.nan))
+    with pytest.raises(ValueError, match="its 1 context features"):
+        Flow((AffineCoupling(dim=2, context=1), AffineCoupling(dim=2)), context=1)
 
 
 class Logistic:
