@@ -127,6 +127,8 @@ class Experiment:
         What independent features are worth on these data, in the unit of the measure.
     needs
         Names of experiments whose run of the same seed must have ended, see `Task.needed`.
+    detail
+        ``detail(means) -> Markdown``, of the means of all measured numbers: what stands below the table of its family.
     """
 
     name: str
@@ -141,6 +143,7 @@ class Experiment:
     gates: tuple[Gate, ...] = ()
     floor: Floor | None = None
     needs: tuple[str, ...] = ()
+    detail: Callable[[Mapping[str, float]], str] | None = None
 
     def __post_init__(self) -> None:
         if set(self.budgets) != set(BUDGETS):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from geomlat.reproduce.experiment import Experiment, Gate, Published
@@ -22,12 +22,18 @@ def table(rows: Iterable[tuple[Experiment, Result | None]]) -> str:
 
 
 def page(families: Mapping[str, Iterable[Experiment]], folder: Path) -> str:
-    """How many rows have which status, then a table for each family, from the results in a folder."""
+    """How many rows have which status, then a table for each family with its details, from the results in a folder."""
     rows = {title: [(e, read(folder, e)) for e in members] for title, members in families.items()}
     found = Counter(status(*row) for members in rows.values() for row in members)
     summary = ", ".join(f"{found[word]} {word}" for word in STATUSES)
-    tables = (f"## {title}\n\n{table(members)}" for title, members in rows.items())
+    tables = ("\n\n".join((f"## {title}", table(members), *_details(members))) for title, members in rows.items())
     return "\n\n".join((f"Of {found.total()} rows: {summary}.", *tables))
+
+
+def _details(rows: Iterable[tuple[Experiment, Result | None]]) -> Iterator[str]:
+    for e, r in rows:
+        if e.detail is not None and r is not None:
+            yield e.detail({name: r.mean(name) for name in r.runs[0]["values"]})
 
 
 def insert(path: Path, text: str) -> None:

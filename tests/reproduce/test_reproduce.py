@@ -419,4 +419,7 @@ def test_the_page_counts_its_rows_by_family(tmp_path: Path) -> None:
         "Of 3 rows: 0 reproduced, 1 beaten, 0 missed, 0 short run, 2 not run.\n\n## First\n\n| system"
     )
     assert text.count("## ") == 2
+    detailed = replace(toy("b"), detail=lambda means: f"score {means['score']:.2f}")
+    text = report.page({"First": [toy("a"), detailed], "Second": [toy("c")]}, tmp_path)
+    assert "|\n\nscore 12.45\n\n## Second" in text
     assert all(not title.endswith(".") and "\n" not in title for title in families())

@@ -135,3 +135,8 @@ def test_every_cell_of_a_grid_is_kept(tmp_path: Path) -> None:
     assert found["rate_d2_l1"] > 0
     assert found["epochs_d2_l1"] == 1
     assert sorted(p.name for p in job.folder.glob("d2_l?")) == ["d2_l1", "d2_l2"]
+    assert found["bound_d2_l1"] > found["bits_d2_l1"] - 3.0 * abs(found["error_d2_l1"])
+    assert found["bound_seen_d2_l1"] != found["bound_d2_l1"]
+    text = job.experiment.detail(found).split("\n")
+    assert text[2:4] == ["| d | 1 layer | 2 layers |", "| --- | --- | --- |"]
+    assert text[4].startswith(f"| 2 | {found['bits_d2_l1']:.3f} ({found['bound_seen_d2_l1']:.3f} / ")
