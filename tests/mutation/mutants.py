@@ -41,6 +41,11 @@ class Mutant:
         """The name under which results are kept."""
         return hashlib.sha256(f"{self.file}|{self.function}|{self.text}".encode()).hexdigest()[:16]
 
+    @property
+    def name(self) -> tuple[str, str]:
+        """File and function."""
+        return self.file, self.function
+
     def tree(self) -> ast.Module:
         """The syntax tree of the file with the change, every line where it was."""
         tree = ast.parse((ROOT / self.file).read_text())

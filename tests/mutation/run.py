@@ -130,10 +130,11 @@ class Order:
         self.kills.update({(file, by): 1, (f"{file}|{function}", by): 10})
 
     def __call__(self, mutant: Mutant) -> list[str]:
-        """The tests that execute the function (of a class: the file), the best first."""
+        """The tests that execute the function (where none is known to: the file, or any file beside it), best first."""
         name = f"{mutant.file}|{mutant.function}"
         found = [t for t, runs in self.runs.items() if name in runs]
-        found = found or [t for t, runs in self.runs.items() if any(r.startswith(f"{mutant.file}|") for r in runs)]
+        for place in (f"{mutant.file}|", f"{Path(mutant.file).parent}/"):
+            found = found or [t for t, runs in self.runs.items() if any(r.startswith(place) for r in runs)]
         weight = {t: 1 + self.kills[mutant.file, t] + self.kills[name, t] for t in found}
         return sorted(found, key=lambda t: (0.01 + self.tests[t]["seconds"]) / weight[t])
 
@@ -143,7 +144,7 @@ class Attempts:
 
     def __init__(self, warm: warm_session.Warm, order: Order, results: Results, keeping: bool) -> None:
         self.warm, self.order, self.results, self.keeping = warm, order, results, keeping
-        self.sound: dict[str, bool] = {"": True}
+        self.sound: dict[tuple[warm_session.Name | None, str], bool] = {}
         self.survivors: list[Mutant] = []
 
     def __call__(self, todo: list[Mutant], jobs: int) -> None:
@@ -156,24 +157,36 @@ class Attempts:
             time.sleep(0.02)
 
     def attempt(self, mutant: Mutant) -> Generator[None, None, None]:
-        """One mutant: again without a test that has killed it and fails on the source as it stands, too."""
-        seconds, outcome = 0.0, ""
-        while not outcome:
-            tests = [t for t in self.order(mutant) if self.sound.get(t, True)]
-            code, used, files = yield from watched(partial(warm_session.attempt, self.warm, mutant, tests))
-            seconds += used
-            if code == warm_session.BROKEN:
-                print(f"cannot be run: {mutant.file}:{mutant.line} {mutant.text}\n{files['log'][-3000:]}", flush=True)
-                self.survivors.append(mutant)
-                return
-            by = files.get("test", "") if code else ""
-            if by not in self.sound and by in self.warm.items:
-                bad, *_ = yield from watched(partial(warm_session.attempt, self.warm, None, [by]))
-                self.sound[by] = not bad
+        """One mutant: its kernels interpreted first, and where that does not kill it, compiled."""
+        total, code, by = 0.0, 0, ""
+        for compiled in (False, True) if mutant.name in self.warm.living.kernels else (True,):
+            if not code:
+                code, seconds, by = yield from self.met(mutant, compiled)
+                total += seconds
+        if code == warm_session.BROKEN:
+            print(f"cannot be run: {mutant.file}:{mutant.line} {mutant.text}\n{by}", flush=True)
+            self.survivors.append(mutant)
+        else:
+            self.keep(mutant, "killed" if code else "survived", by, code, total)
+
+    def met(self, mutant: Mutant, compiled: bool) -> Generator[None, None, tuple[int, float, str]]:
+        """A mutant against its tests, again without one that fails on the source, too: status, seconds and killer."""
+        total, where = 0.0, None if compiled else mutant.name
+        while True:
+            tests = [t for t in self.order(mutant) if self.sound.get((where, t), True)]
+            work = partial(warm_session.attempt, self.warm, mutant, compiled=compiled)
+            code, seconds, files = yield from watched(partial(work, tests))
+            total += seconds
+            by = files["log"][-3000:] if code == warm_session.BROKEN else files.get("test", "") if code else ""
+            if by in self.warm.items and (where, by) not in self.sound:
+                bad, *_ = yield from watched(partial(work, [by], changed=False))
+                self.sound[where, by] = not bad
                 if bad:
-                    print(f"fails on the source as it stands, and is left out: {by}", flush=True)
-            outcome = ("killed" if code else "survived") if self.sound.get(by, True) else ""
-        self.keep(mutant, outcome, by, code, seconds)
+                    print(
+                        f"fails on the source as it stands ({where or 'compiled'}), and is left out: {by}", flush=True
+                    )
+            if self.sound.get((where, by), True):
+                return code, total, by
 
     def keep(self, mutant: Mutant, outcome: str, by: str, code: int, seconds: float) -> None:
         """Print and store a result."""

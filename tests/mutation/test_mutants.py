@@ -104,10 +104,11 @@ def first_of(file: str, function: str, change: str) -> mutants.Mutant:
     )
 
 
-def changes(mutant: mutants.Mutant, value: Callable[[], np.ndarray], folder: Path) -> int:
+def changes(mutant: mutants.Mutant, value: Callable[[], np.ndarray], compiled: bool, folder: Path) -> int:
     before = value()
-    warm.forget()
-    warm.exchange(mutant)
+    living = warm.Living()
+    living.forget(mutant.name, compiled)
+    living.exchange(mutant)
     return int(not np.array_equal(before, value()))
 
 
@@ -129,16 +130,17 @@ def cotangent() -> np.ndarray:
         ("embedded.py", "Embedded.inner_vjp.pull", "dy[..., None] * u -> u", cotangent),
     ],
 )
-def test_a_child_runs_the_changed_rule_and_leaves_the_parent_alone(file, function, change, value) -> None:
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_child_runs_the_changed_rule_and_leaves_the_parent_alone(file, function, change, value, compiled) -> None:
     before = value()
     mutant = first_of(f"geomlat/manifolds/{file}", function, change)
-    code, _, files = run.finished(run.watched(partial(changes, mutant, value)))
+    code, _, files = run.finished(run.watched(partial(changes, mutant, value, compiled)))
     assert code == 1, files["log"]
     np.testing.assert_array_equal(value(), before)
 
 
 def stuck(folder: Path) -> int:
-    warm.signal.setitimer(warm.signal.ITIMER_PROF, 0.3)
+    warm.signal.setitimer(warm.signal.ITIMER_PROF, 0.4)
     while True:
         pass
 

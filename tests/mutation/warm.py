@@ -1,9 +1,9 @@
 """A pytest session that has imported and collected everything and forks a child for each mutant.
 
-The child exchanges the code of the one function and runs the tests that execute it until one fails. Kernels are
-compiled when they are first called, from the code their function has then, so that they need nothing but to be
-forgotten. A mutant of a function that already runs while modules are imported gets a process of its own and a tree of
-links with the changed file.
+The child exchanges the code of the one function and runs the tests that execute it until one fails. Kernels in which
+it has part are interpreted, or compiled when they are first called, from the code their function has then. A mutant
+of a function that already runs while modules are imported gets a process of its own and a tree of links with the
+changed file.
 """
 
 from __future__ import annotations
@@ -30,13 +30,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from interpreted import Interpreted, Name, parts
 from mutants import PACKAGES, ROOT, Mutant
 
-TESTS = ("manifolds", "distributions", "flows", "nn", "testing", "models/test_objective.py")
+MODELS = ("test_objective.py", "test_vamp.py", "test_angles.py", "test_rate_of_latents.py")
+TESTS = ("manifolds", "distributions", "flows", "nn", "testing", *(f"models/{file}" for file in MODELS))
 MEMORY = 12 << 30
 PATIENCE = 45.0
 BROKEN = 70
-Name = tuple[str, str]
 
 
 def names(code: CodeType) -> Name:
@@ -58,22 +59,11 @@ class Trace:
         """The trace function: calls only, each code object once."""
         code = frame.f_code
         if code is self.kernel:
-            self.reach(frame.f_locals["self"].body)
+            self.found |= {names(f.__code__) for f in parts(frame.f_locals["self"].body)}
         elif id(code) not in self.seen:
             self.seen.add(id(code))
             if code.co_filename.startswith(self.home):
                 self.found.add(names(code))
-
-    def reach(self, f: FunctionType) -> None:
-        """Count a compiled function and those it calls."""
-        from geomlat.backends import sources
-
-        if id(f.__code__) not in self.seen:
-            self.seen.add(id(f.__code__))
-            self.found.add(names(f.__code__))
-            for inner in sources.globals_of(f).values():
-                if sources.is_scalar_source(inner):
-                    self.reach(inner)
 
     def __enter__(self) -> Trace:
         sys.settrace(self)
@@ -96,29 +86,40 @@ def caches() -> list[Any]:
     return [x for x in held if getattr(x.__wrapped__, "__code__", modules.__code__).co_filename.startswith(str(ROOT))]
 
 
-def forget() -> None:
-    """Empty memories and drop compiled kernels; what is compiled anew stays out of the files."""
-    from geomlat.backends import cpu
-    from geomlat.backends.kernels import Kernel
+class Living:
+    """What a child may have to exchange or to forget, found once: memories, functions, and kernels by their parts."""
 
-    for memory in caches():
-        memory.cache_clear()
-    for held in gc.get_objects():
-        if type(held) is Kernel:
-            held._loop = None
-    cpu.numba.core.caching.FunctionCache.save_overload = lambda *_: None
+    def __init__(self) -> None:
+        from geomlat.backends.kernels import Kernel
 
+        self.memories, everything = caches(), gc.get_objects()
+        self.functions: dict[Name, list[FunctionType]] = {}
+        self.kernels: dict[Name, list[Kernel]] = {}
+        for f in (x for x in everything if type(x) is FunctionType):
+            self.functions.setdefault(names(f.__code__), []).append(f)
+        for kernel in (x for x in everything if type(x) is Kernel):
+            for name in {names(f.__code__) for f in parts(kernel.body)}:
+                self.kernels.setdefault(name, []).append(kernel)
 
-def exchange(mutant: Mutant) -> None:
-    """Give the living function the code of the mutant; kernels in which it has part are to be forgotten."""
-    before, after = mutant.code()
-    alive = [f for f in gc.get_objects() if type(f) is FunctionType and f.__code__ == before]
-    alive = [f for f in alive if f.__code__.co_filename == before.co_filename]
-    if not alive:
-        msg = f"no function {before.co_qualname} of {mutant.file}"
-        raise LookupError(msg)
-    for f in alive:
-        f.__code__ = after
+    def forget(self, name: Name, compiled: bool) -> None:
+        """Empty the memories, and interpret the kernels made of a function, or have them compiled anew (no file)."""
+        from geomlat.backends import cpu
+
+        for memory in self.memories:
+            memory.cache_clear()
+        for kernel in self.kernels.get(name, []):
+            kernel._loop = None if compiled else Interpreted(kernel)
+        cpu.numba.core.caching.FunctionCache.save_overload = lambda *_: None
+
+    def exchange(self, mutant: Mutant) -> None:
+        """Give the living function the code of the mutant."""
+        before, after = mutant.code()
+        alive = [f for f in self.functions.get(names(before), []) if f.__code__ == before]
+        if not alive:
+            msg = f"no function {before.co_qualname} of {mutant.file}"
+            raise LookupError(msg)
+        for f in alive:
+            f.__code__ = after
 
 
 def kernel_started() -> None:
@@ -150,6 +151,9 @@ class Warm:
         self.early = self.trace.found
         self.seconds: dict[str, float] = {}
         kernel_started()
+        self.living = Living()
+        gc.collect()
+        gc.freeze()
         if session.testsfailed:
             raise session.Failed("the tests cannot be collected")
         self.items = {item.nodeid: item for item in session.items}
@@ -210,14 +214,16 @@ def _end(pid: int) -> None:
         return
 
 
-def attempt(warm: Warm, mutant: Mutant | None, tests: list[str], folder: Path) -> int:
-    """In a child: 0 if the tests pass with the mutant (None: with the source as it stands), 1 if one fails."""
-    if mutant is not None and (mutant.file, mutant.function) in warm.early:
+def attempt(
+    warm: Warm, mutant: Mutant, tests: list[str], folder: Path, *, changed: bool = True, compiled: bool = True
+) -> int:
+    """In a child: 0 if the tests pass with the mutant (or with the source as it stands), 1 if one fails."""
+    if changed and mutant.name in warm.early:
         return apart(mutant, tests, folder)
-    forget()
-    if mutant is not None:
+    warm.living.forget(mutant.name, compiled)
+    if changed:
         try:
-            exchange(mutant)
+            warm.living.exchange(mutant)
         except (ValueError, StopIteration):  # another set of free variables; a constant of a class
             return apart(mutant, tests, folder)
     items = [warm.items[test] for test in tests]
@@ -241,7 +247,7 @@ def apart(mutant: Mutant, tests: list[str], folder: Path) -> int:
     code = subprocess.run([*command, f"@{folder / 'tests'}"], cwd=tree, env={**os.environ, **variables}).returncode
     failed = re.search(r"^(?:FAILED|ERROR) (.*?)(?: - |$)", (folder / "log").read_text(), re.MULTILINE)
     (folder / "test").write_text(failed[1] if failed else "")
-    return BROKEN if code not in (0, 1, 2) else min(code, 1)
+    return BROKEN if code and not failed else min(code, 1)
 
 
 def overlay(folder: Path, mutant: Mutant) -> None:
