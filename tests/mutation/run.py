@@ -150,11 +150,15 @@ class Attempts:
     def __call__(self, todo: list[Mutant], jobs: int) -> None:
         """Try each mutant."""
         waiting, running = todo[::-1], []
-        while waiting or running:
-            while waiting and len(running) < jobs:
-                running.append(self.attempt(waiting.pop()))
-            running = [attempt for attempt in running if next(attempt, self) is not self]
-            time.sleep(0.02)
+        try:
+            while waiting or running:
+                while waiting and len(running) < jobs:
+                    running.append(self.attempt(waiting.pop()))
+                running = [attempt for attempt in running if next(attempt, self) is not self]
+                time.sleep(0.02)
+        finally:
+            for attempt in running:
+                attempt.close()
 
     def attempt(self, mutant: Mutant) -> Generator[None, None, None]:
         """One mutant: its kernels interpreted first, and where that does not kill it, compiled."""
