@@ -10,7 +10,7 @@ from vmf_quadrature import mp_ratio, panels, unit_rows
 
 from geomlat.distributions import VonMisesFisher, leave_one_out
 from geomlat.distributions._vmf_sampling import radial_t
-from geomlat.distributions._vmf_stein import stein, stein_quadrature
+from geomlat.distributions._vmf_stein import FLOOR, stein, stein_quadrature, tail_log, tail_span
 from geomlat.distributions.von_mises_fisher import VonMisesFisherNoise
 from geomlat.grad import gradcheck
 from geomlat.special.vmf import vmf_dratio, vmf_one_minus_ratio, vmf_phi_minus_x, vmf_ratio
@@ -100,6 +100,24 @@ def test_stein_closed_form_meets_the_quadrature():
         tail = float(vmf_one_minus_ratio(3, kappa))
         quadrature = [stein_quadrature(3.0, kappa, s, 2 - s, tail) for s in t if s * kappa < 30]
         np.testing.assert_allclose(y_of(3, kappa, t)[: len(quadrature)], quadrature, rtol=1e-13)
+
+
+@pytest.mark.parametrize("m", [2.0, 3.0, 7.0, 50.0, 1000.0])
+@pytest.mark.parametrize("kappa", [0.5, 5.0, 100.0, 1e4, 1e9])
+def test_the_tail_ends_where_the_integrand_is_below_rounding(m, kappa):
+    """There and no earlier or later: nodes beyond it are wasted; the whole tail is taken only where all of it counts."""
+    tail = float(vmf_one_minus_ratio(m, kappa))
+    for theta in (0.01, 0.1, 0.5, 1.0, 1.4, 2.0, 2.5, 3.0):
+        across, along = math.sin(theta), math.cos(theta)
+        full = 0.5 * theta if 2 * math.sin(0.5 * theta) ** 2 < tail else -0.5 * (math.pi - theta)
+        end = tail_span(m, kappa, across, along, full)
+        fall = tail_log(m, kappa, across, along, math.sin(end), math.cos(end))
+        assert math.copysign(1.0, end) == math.copysign(1.0, full)
+        if end != full:
+            assert fall == pytest.approx(FLOOR, abs=1e-4)  # four steps of Newton
+        else:
+            short = 0.98 * full
+            assert tail_log(m, kappa, across, along, math.sin(short), math.cos(short)) > FLOOR
 
 
 # ---- pullbacks ----

@@ -2,7 +2,7 @@
 
     python tests/mutation/run.py --sample 200 --seed 1       a seeded sample of the mutants without a result
     python tests/mutation/run.py --files sphere.py torus.py  all of some files
-    python tests/mutation/run.py --survivors                 those that survived before
+    python tests/mutation/run.py --survivors                 those that survived before, or were left after --limit
     python tests/mutation/run.py --again 6 --seed 3          killed before: does a suite that passes still do it?
     python tests/mutation/run.py --report                    the page docs/mutation.md, from the results so far
 
@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import math
 import random
 import signal
 import statistics
@@ -161,23 +162,25 @@ class Attempts:
                 attempt.close()
 
     def attempt(self, mutant: Mutant) -> Generator[None, None, None]:
-        """One mutant: its kernels interpreted first, and where that does not kill it, compiled."""
-        total, code, by = 0.0, 0, ""
-        for compiled in (False, True) if mutant.name in self.warm.living.kernels else (True,):
-            if not code:
-                code, seconds, by = yield from self.met(mutant, compiled)
-                total += seconds
+        """One mutant: its kernels interpreted, and compiled for the tests that fail on the source when it is."""
+        tests, made = self.order(mutant), mutant.name in self.warm.living.kernels
+        code, total, by = yield from self.met(mutant, tests, compiled=not made)
+        left = [t for t in tests if made and not self.sound.get((mutant.name, t), True)]
+        if left and not code:
+            code, seconds, by = yield from self.met(mutant, left, compiled=True)
+            total += seconds
         if code == warm_session.BROKEN:
             print(f"cannot be run: {mutant.file}:{mutant.line} {mutant.text}\n{by}", flush=True)
             self.survivors.append(mutant)
         else:
-            self.keep(mutant, "killed" if code else "survived", by, code, total)
+            outcome = {0: "survived", warm_session.LATER: "open"}.get(code, "killed")
+            self.keep(mutant, outcome, by if outcome == "killed" else "", code, total)
 
-    def met(self, mutant: Mutant, compiled: bool) -> Generator[None, None, tuple[int, float, str]]:
-        """A mutant against its tests, again without one that fails on the source, too: status, seconds and killer."""
+    def met(self, mutant: Mutant, tests: list[str], compiled: bool) -> Generator[None, None, tuple[int, float, str]]:
+        """A mutant against some tests, again without one that fails on the source, too: status, seconds and killer."""
         total, where = 0.0, None if compiled else mutant.name
         while True:
-            tests = [t for t in self.order(mutant) if self.sound.get((where, t), True)]
+            tests = [t for t in tests if self.sound.get((where, t), True)]
             work = partial(warm_session.attempt, self.warm, mutant, compiled=compiled)
             code, seconds, files = yield from watched(partial(work, tests))
             total += seconds
@@ -194,12 +197,13 @@ class Attempts:
 
     def keep(self, mutant: Mutant, outcome: str, by: str, code: int, seconds: float) -> None:
         """Print and store a result."""
-        how = {0: "", 1: f" by {by}", -signal.SIGPROF: f" by the time of {by}"}.get(code, f" ({code}) in {by}")
+        how = {1: f" by {by}", -signal.SIGPROF: f" by the time of {by}"}.get(code, f" ({code}) in {by}" if by else "")
         print(f"{outcome} in {seconds:.1f} s: {mutant.file}:{mutant.line} {mutant.text}{how}", flush=True)
-        self.survivors += [mutant] if outcome == "survived" else []
+        self.survivors += [mutant] if outcome != "killed" else []
         self.order.count(mutant.file, mutant.function, by)
         row = {"file": mutant.file, "function": mutant.function, "text": mutant.text, "of": mutant.of}
-        first = self.results.get(mutant.key, {}).get("first", outcome)
+        first = self.results.get(mutant.key, {}).get("first", "open")
+        first = outcome if first == "open" else first
         row |= {"outcome": outcome, "first": first, "by": by, "seconds": round(seconds, 1)}
         self.results[mutant.key] = row
         if self.keeping:
@@ -212,7 +216,7 @@ def report(mutants: list[Mutant], results: Results, equivalent: Results) -> str:
     lines, missed = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"], 0
     for package in (*PACKAGES, ""):
         own = [m for m in mutants if m.file.startswith(f"geomlat/{package}")]
-        ran = [m for m in own if m.key in results]
+        ran = [m for m in own if results.get(m.key, {"outcome": "open"})["outcome"] != "open"]
         killed = [m for m in ran if results[m.key]["outcome"] == "killed"]
         late = [m for m in killed if results[m.key]["first"] == "survived"]
         same = [m for m in ran if m.key in equivalent and m not in killed]
@@ -274,11 +278,11 @@ their own.
 
 def chosen(arguments: argparse.Namespace, mutants: list[Mutant], results: Results) -> list[Mutant]:
     """The mutants that the command line asks for."""
-    equivalent, wanted = load(EQUIVALENT), "killed" if arguments.again else "survived"
+    equivalent, wanted = load(EQUIVALENT), ("killed",) if arguments.again else ("survived", "open")
     if arguments.files:
         mutants = [m for m in mutants if Path(m.file).name in arguments.files]
     if arguments.again or arguments.survivors:
-        pool = [m for m in mutants if results.get(m.key, {}).get("outcome") == wanted]
+        pool = [m for m in mutants if results.get(m.key, {}).get("outcome") in wanted]
         return random.Random(arguments.seed).sample(pool, min(arguments.again or len(pool), len(pool)))
     pool = [m for m in mutants if m.key not in results and m.key not in equivalent]
     return stratified(pool, results, arguments.sample or len(pool), arguments.seed)
@@ -299,6 +303,7 @@ def main() -> int:
     parser.add_argument("--sample", type=int, metavar="N", help="so many of the mutants without a result")
     parser.add_argument("--again", type=int, metavar="N", help="so many of the mutants killed before; keeps no results")
     parser.add_argument("--survivors", action="store_true", help="those that survived before")
+    parser.add_argument("--limit", type=float, default=math.inf, metavar="S", help="leave a mutant after S seconds")
     parser.add_argument("--files", nargs="+", metavar="NAME", help="only of these files")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="mutants at a time")
@@ -315,6 +320,7 @@ def main() -> int:
     def work(warm: warm_session.Warm) -> None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         tests = again(results, warm) if arguments.again else traced(warm, arguments.trace)
+        warm.limit = arguments.limit
         warm.seconds = {test: entry["seconds"] for test, entry in tests.items()}
         attempts = Attempts(warm, Order(tests, results), results, keeping=not arguments.again)
         attempts(todo, arguments.jobs)

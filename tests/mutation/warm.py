@@ -12,6 +12,7 @@ import functools
 import gc
 import importlib
 import json
+import math
 import os
 import pkgutil
 import re
@@ -37,7 +38,7 @@ MODELS = ("test_objective.py", "test_vamp.py", "test_angles.py", "test_rate_of_l
 TESTS = ("manifolds", "distributions", "flows", "nn", "testing", *(f"models/{file}" for file in MODELS))
 MEMORY = 12 << 30
 PATIENCE = 45.0
-BROKEN = 70
+LATER, BROKEN = 69, 70
 
 
 def names(code: CodeType) -> Name:
@@ -136,6 +137,8 @@ class Warm:
         self.work, self.failed = work, False
         self.early: set[Name] = set()
         self.items: dict[str, pytest.Item] = {}
+        self.seconds: dict[str, float] = {}
+        self.limit = math.inf
 
     def pytest_sessionstart(self) -> None:
         """Watch what runs while modules are imported and tests are collected."""
@@ -149,7 +152,6 @@ class Warm:
         """Do the work."""
         self.trace.__exit__()
         self.early = self.trace.found
-        self.seconds: dict[str, float] = {}
         kernel_started()
         self.living = Living()
         gc.collect()
@@ -217,7 +219,10 @@ def _end(pid: int) -> None:
 def attempt(
     warm: Warm, mutant: Mutant, tests: list[str], folder: Path, *, changed: bool = True, compiled: bool = True
 ) -> int:
-    """In a child: 0 if the tests pass with the mutant (or with the source as it stands), 1 if one fails."""
+    """In a child: 0 if the tests pass with the mutant (or with the source as it stands), 1 if one fails.
+
+    `LATER` if there are tests left after ``warm.limit`` processor seconds.
+    """
     if changed and mutant.name in warm.early:
         return apart(mutant, tests, folder)
     warm.living.forget(mutant.name, compiled)
@@ -228,6 +233,8 @@ def attempt(
             return apart(mutant, tests, folder)
     items = [warm.items[test] for test in tests]
     for item, following in zip(items, [*items[1:], None], strict=True):
+        if time.process_time() > warm.limit:
+            return LATER
         (folder / "test").write_text(item.nodeid)
         signal.setitimer(signal.ITIMER_PROF, PATIENCE + 10 * warm.seconds.get(item.nodeid, 0))
         if not warm.run(item, following):
