@@ -21,7 +21,7 @@ from geomlat.distributions import (
     kl_estimate_vjp,
     kl_method,
 )
-from geomlat.distributions._hyperbolic_kl import hyperbolic_kl
+from geomlat.distributions._hyperbolic_kl import branch_width, hyperbolic_kl
 from geomlat.grad import gradcheck
 from geomlat.manifolds import Euclidean, Hyperboloid, PoincareBall, Sphere, Stereographic
 
@@ -58,6 +58,19 @@ def at_distance(manifold, apart, scale, full=False):
     origin = manifold.origin()
     u = manifold.from_coordinates(origin, apart * np.eye(manifold.dim)[0])
     return WrappedNormal(manifold, manifold.exp(origin, u), np.asarray(scale), full=full)
+
+
+@pytest.mark.parametrize("k", [0.1, 1.0, 3.0])
+@pytest.mark.parametrize(("apart", "r"), [(0.5, 0.4), (1.0, 2.0), (3.0, 2.5), (3.9, 0.2), (4.0, 4.0)])
+def test_the_angle_is_stretched_by_the_distance_of_the_branch_points(k, apart, r):
+    """At p = i width the chord to the other centre is i / k, where asinh ends; beyond 10 the stretching is none."""
+    square = 0.25 * branch_width(k, apart, r) ** 2
+    near, product = math.sinh(0.5 * k * (apart - r)), math.sinh(k * apart) * math.sinh(k * r)
+    if square < 25.0:
+        assert product * square == pytest.approx(1.0 + near * near, rel=1e-12)
+    else:
+        assert square == 25.0
+        assert product * square <= 1.0 + near * near
 
 
 def digits(text):

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
+import interpreted
 import mutants
 import numpy as np
 import pytest
 import run
 import warm
+from interpreted import Interpreted
 
+from geomlat.backends import kernel
 from geomlat.manifolds import Sphere
 
 SOURCE = """
@@ -139,6 +145,44 @@ def test_a_child_runs_the_changed_rule_and_leaves_the_parent_alone(file, functio
     np.testing.assert_array_equal(value(), before)
 
 
+@kernel()
+def gather(i: int, x: np.ndarray, k: float, out: np.ndarray) -> None:
+    out[i] += k * math.exp(x[i] * 0.1)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_an_interpreted_kernel_equals_the_compiled_one(dtype) -> None:
+    x, one, two = np.linspace(-3.0, 3.0, 7).astype(dtype), np.ones(7, dtype), np.ones(7, dtype)
+    gather(7, x, 0.3, one)
+    Interpreted(gather)(0, 7, x, 0.3, two)
+    np.testing.assert_array_max_ulp(one, two, 1, dtype)
+
+
+@pytest.mark.parametrize(("top", "budget"), [(1e5, 1.0), (1.0, 0.0)])
+def test_where_python_raises_or_takes_too_long_the_loop_starts_over_compiled(top, budget, monkeypatch) -> None:
+    monkeypatch.setattr(interpreted, "BUDGET", budget)
+    out, loop = np.ones(2), Interpreted(gather)
+    monkeypatch.setattr(gather, "_loop", loop)
+    gather(2, np.asarray([1.0, top]), 2.0, out)
+    with np.errstate(over="ignore"):
+        np.testing.assert_allclose(out, 1.0 + 2.0 * np.exp([0.1, 0.1 * top]), rtol=1e-15)
+    assert gather._loop is not loop
+
+
+def test_a_mutant_is_left_for_later_when_its_time_is_over() -> None:
+    def burn(item: SimpleNamespace, following: SimpleNamespace | None) -> bool:
+        while time.process_time() < 0.3:
+            pass
+        return True
+
+    items = {name: SimpleNamespace(nodeid=name) for name in ("first", "second")}
+    living = SimpleNamespace(forget=lambda *_: None)
+    session = SimpleNamespace(living=living, items=items, seconds={}, limit=0.2, run=burn)
+    work = partial(warm.attempt, session, SimpleNamespace(name=("", "")), list(items), changed=False)
+    code, _, files = run.finished(run.watched(work))
+    assert (code, files["test"]) == (warm.LATER, "first"), files["log"]
+
+
 def stuck(folder: Path) -> int:
     warm.signal.setitimer(warm.signal.ITIMER_PROF, 0.4)
     while True:
@@ -177,6 +221,9 @@ def test_the_page_counts_and_bounds(made) -> None:
     results[pool[0].key]["first"] = "survived"
     assert "| nn | 60 | 59 | 59 | 1 | 0 | 0 | 1 |" in (page := run.report(pool, results, {}))
     assert "at most 7.8 %" in page
+    results[pool[1].key]["outcome"] = "open"
+    assert "| nn | 60 | 58 | 58 | 1 | 0 | 0 | 1 |" in run.report(pool, results, {})
+    results[pool[1].key]["outcome"] = "killed"
     results[pool[0].key]["outcome"] = "survived"
     assert "| nn | 60 | 59 | 58 | 0 | 0 | 1 | 1 |" in run.report(pool, results, {})
     assert "| nn | 60 | 59 | 58 | 0 | 1 | 0 | 1 |" in run.report(pool, results, equivalent)
