@@ -266,7 +266,9 @@ No test can tell these from the source:
 
 One pytest session imports everything and collects all tests. For each mutant it forks a child that exchanges the
 code of the one function and runs the tests that execute it, those first that cost little for how often they have
-killed. A test that fails on the source as it stands, too, does not count. A test that takes more than ten times its
+killed. The kernels that the function has part in are run by the interpreter, over again compiled where Python raises
+or has taken a second; a test that fails on the source too when its kernels are interpreted meets them compiled. A
+test that fails on the source as it stands does not count. A test that takes more than ten times its
 time and 45 seconds has failed. Mutants of functions that run while modules are imported are tried in a process of
 their own.
 
