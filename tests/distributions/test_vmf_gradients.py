@@ -105,7 +105,7 @@ def test_stein_closed_form_meets_the_quadrature():
 @pytest.mark.parametrize("m", [2.0, 3.0, 7.0, 50.0, 1000.0])
 @pytest.mark.parametrize("kappa", [0.5, 5.0, 100.0, 1e4, 1e9])
 def test_the_tail_ends_where_the_integrand_is_below_rounding(m, kappa):
-    """There and no earlier or later: nodes beyond it are wasted; the whole tail is taken only where all of it counts."""
+    """There, no earlier and no later; the whole tail is taken only where all of it counts."""
     tail = float(vmf_one_minus_ratio(m, kappa))
     for theta in (0.01, 0.1, 0.5, 1.0, 1.4, 2.0, 2.5, 3.0):
         across, along = math.sin(theta), math.cos(theta)

@@ -212,7 +212,17 @@ class Attempts:
 
 def report(mutants: list[Mutant], results: Results, equivalent: Results) -> str:
     """The page: for each package, how many mutants there are, were run, killed, cannot be, and what that bounds."""
-    titles = ("package", "mutants", "run", "killed", "at first missed", "equivalent", "surviving", "files without one")
+    titles = (
+        "package",
+        "mutants",
+        "run",
+        "killed",
+        "at first missed",
+        "equivalent",
+        "surviving",
+        "left",
+        "files without one",
+    )
     lines, missed = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"], 0
     for package in (*PACKAGES, ""):
         own = [m for m in mutants if m.file.startswith(f"geomlat/{package}")]
@@ -228,6 +238,7 @@ def report(mutants: list[Mutant], results: Results, equivalent: Results) -> str:
             len(late),
             len(same),
             missed,
+            len([m for m in own if m.key in results]) - len(ran),
             len({m.file for m in own} - {m.file for m in ran}),
         )
         lines.append(f"| {package or 'all'} | {' | '.join(map(str, row))} |")
@@ -252,7 +263,8 @@ dropped when it changes, so the numbers move with the source; a sample takes the
 
 {table}
 
-"At first missed" are those that only a test written since has killed. Counting them as survivors, at most {bound} % of
+"At first missed" are those that only a test written since has killed, "left" those alive when the seconds given to
+each were over, which do not count as run. Counting them as survivors, at most {bound} % of
 the mutants that have not run would survive (95 % bound, were they like those that have). Half of the mutants took
 less than {median} s of one processor.
 

@@ -216,14 +216,14 @@ def test_the_page_counts_and_bounds(made) -> None:
     results = {m.key: {"outcome": "killed", "first": "killed", "seconds": 2.0} for m in pool[:-1]}
     equivalent = {pool[0].key: {"file": "a.py", "text": "0", "reason": "the same"}}
     page = run.report(pool, results, {})
-    assert "| nn | 60 | 59 | 59 | 0 | 0 | 0 | 1 |" in page
+    assert "| nn | 60 | 59 | 59 | 0 | 0 | 0 | 0 | 1 |" in page
     assert "at most 5.0 %" in page  # 1 - 0.05^(1/59)
     results[pool[0].key]["first"] = "survived"
-    assert "| nn | 60 | 59 | 59 | 1 | 0 | 0 | 1 |" in (page := run.report(pool, results, {}))
+    assert "| nn | 60 | 59 | 59 | 1 | 0 | 0 | 0 | 1 |" in (page := run.report(pool, results, {}))
     assert "at most 7.8 %" in page
     results[pool[1].key]["outcome"] = "open"
-    assert "| nn | 60 | 58 | 58 | 1 | 0 | 0 | 1 |" in run.report(pool, results, {})
+    assert "| nn | 60 | 58 | 58 | 1 | 0 | 0 | 1 | 1 |" in run.report(pool, results, {})
     results[pool[1].key]["outcome"] = "killed"
     results[pool[0].key]["outcome"] = "survived"
-    assert "| nn | 60 | 59 | 58 | 0 | 0 | 1 | 1 |" in run.report(pool, results, {})
-    assert "| nn | 60 | 59 | 58 | 0 | 1 | 0 | 1 |" in run.report(pool, results, equivalent)
+    assert "| nn | 60 | 59 | 58 | 0 | 0 | 1 | 0 | 1 |" in run.report(pool, results, {})
+    assert "| nn | 60 | 59 | 58 | 0 | 1 | 0 | 0 | 1 |" in run.report(pool, results, equivalent)
