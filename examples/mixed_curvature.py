@@ -38,7 +38,8 @@ def main(name="digits", *, hidden=(128, 64), epochs=100, samples=200, rows=2000,
             continue
         active = evaluate.factor_active_units(model.encode(model.theta, test).mean(), model.manifold)
         for i, factor in enumerate(model.manifold.factors):
-            print(f"  {factor!r}: KL {parts[f'kl_{i}']:.2f} nats, {active[i]} active coordinates")
+            used = f"{active[i]} of {factor.ambient_shape[0]} coordinates active"
+            print(f"  {factor!r}: KL {parts[f'kl_{i}']:.2f} nats, {used}")
         figure = plot.latent_product(model.transform(test), model.manifold, labels, title=f"{images.name}, {latent}")
         plot.save(figure, out / "latent.png")
         ways = model.interpolate(test[:8], test[8:16], steps=11)

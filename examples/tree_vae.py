@@ -47,7 +47,7 @@ def main(seeds=(0,), *, steps=1200):
     out = Path("runs/example")
     out.mkdir(parents=True, exist_ok=True)
     d = data.load("tree")
-    figure = canvas(10.4, 5.2)
+    figure = canvas(10.4, 5.5)
     headline(figure, f"{d.name}: codes of the nodes, coloured by level")
     for i, (name, latent) in enumerate(SPACES.items()):
         found = [train(latent, d, seed=s, steps=steps) for s in seeds]
@@ -58,7 +58,7 @@ def main(seeds=(0,), *, steps=1200):
         space, z = ("disc", hyperboloid_to_ball(z, curvature=-1.0)) if latent == "h2" else ("e2", z)
         ax = latent_axes(figure, (1, 2, 1 + i), space)
         _edges(ax, z)
-        title = f"{name}, {numbers[0]['clean']:.3f}"
+        title = f"{name}, correlation of distances {numbers[0]['clean']:.3f}"
         paint = draw_latent(ax, z, d.test_labels.astype(float), space=space, title=title)
     paint.legend(ax)
     return plot.save(figure, out / "tree.png")

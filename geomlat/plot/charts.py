@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geomlat.backends import to_host
-from geomlat.manifolds import Euclidean, Hyperboloid, Sphere, Stereographic, Torus
+from geomlat.manifolds import Euclidean, Hyperboloid, PoincareBall, Sphere, Stereographic, Torus
 from geomlat.manifolds.isometries import ball_to_hyperboloid, hyperboloid_to_ball
 from geomlat.plot.latent_space import draw_latent, known, latent_axes
 from geomlat.plot.style import canvas, headline
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Map = Callable[[Any], Any]
+_LETTERS = {Sphere: "S", Euclidean: "R", Torus: "T", Hyperboloid: "H", PoincareBall: "H"}
 _FLAT = {(Sphere, 1): "s1", (Sphere, 2): "s2", (Euclidean, 2): "e2", (Torus, 2): "t2"}
 
 
@@ -40,7 +41,8 @@ def chart(manifold: Any) -> Chart | None:
     """The chart of a circle, or of a surface of constant curvature; None for any other manifold.
 
     Hyperbolic planes of any model and curvature are drawn as the Poincare disc of radius 1; a stereographic plane of
-    curvature 0 and above as the plane it is.
+    curvature 0 and above by its logarithm at the origin, so that the circles of the picture are distances: standard
+    deviations of the wrapped normal prior.
 
     >>> chart(Hyperboloid(2, -4.0)).there(np.array([0.5, 0.0, 0.0]))
     array([0., 0.])
@@ -51,7 +53,7 @@ def chart(manifold: Any) -> Chart | None:
         return None
     curvature = float(manifold.curvature)
     if curvature >= 0.0:
-        return Chart("e2")
+        return _normal_coordinates(Stereographic(2, curvature))
     unit = math.sqrt(-curvature)
     if isinstance(manifold, Stereographic):
         return Chart("disc", lambda z: unit * z, lambda z: z / unit)
@@ -63,6 +65,23 @@ def chart(manifold: Any) -> Chart | None:
         return ball_to_hyperboloid(z / unit, curvature=curvature)
 
     return Chart("disc", to_disc, from_disc)
+
+
+def _normal_coordinates(manifold: Stereographic) -> Chart:
+    origin = manifold.origin()
+
+    def to_plane(z: Any) -> Any:
+        return manifold.to_coordinates(origin, manifold.log(origin, to_host(z).astype(np.float64)))
+
+    def from_plane(z: Any) -> Any:
+        return manifold.exp(origin, manifold.from_coordinates(origin, z))
+
+    return Chart("e2", to_plane, from_plane)
+
+
+def _caption(manifold: Any) -> str:
+    name = f"{_LETTERS[type(manifold)]}^{manifold.dim}" if type(manifold) in _LETTERS else type(manifold).__name__
+    return f"{name}, curvature {float(manifold.curvature):.3g}" if hasattr(manifold, "curvature") else name
 
 
 def latent_product(z: Any, manifold: Any, labels: Any = None, *, title: str = "") -> Figure:
@@ -86,7 +105,7 @@ def latent_product(z: Any, manifold: Any, labels: Any = None, *, title: str = ""
     grid = figure.add_gridspec(1, len(drawn), width_ratios=wide)
     for i, (factor, c, part) in enumerate(drawn):
         ax = latent_axes(figure, grid[0, i], c.space)
-        paint = draw_latent(ax, c.there(part), labels, space=c.space, title=repr(factor))
+        paint = draw_latent(ax, c.there(part), labels, space=c.space, title=_caption(factor))
     paint.legend(ax)
     return figure
 

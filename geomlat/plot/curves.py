@@ -114,7 +114,7 @@ def _lines(ax: Axes, rows: Sequence[Row], chart: Chart, name: str, colour: str) 
 def _whole_epochs(ax: Axes) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, steps=[1, 2, 5, 10]))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, steps=[1, 2, 5, 10], min_n_ticks=1))
 
 
 def estimation_bias(

@@ -30,7 +30,7 @@ def likelihood_histogram(log_p: Mapping[str, Any], *, bins: int = 60, title: str
     if not values or not all(v.ndim == 1 and v.size > 1 and np.isfinite(v).all() for v in values.values()):
         msg = "likelihood_histogram needs, for each name, a vector of at least two finite log-likelihoods"
         raise ValueError(msg)
-    figure = canvas(9.0, 3.8)
+    figure = canvas(11.6, 3.8)
     headline(figure, title)
     rows, below = figure.subplots(1, 2)
     edges = np.linspace(min(v[0] for v in values.values()), max(v[-1] for v in values.values()) + 1e-9, bins + 1)
@@ -41,11 +41,13 @@ def likelihood_histogram(log_p: Mapping[str, Any], *, bins: int = 60, title: str
         rows.axvline(found.mean, color=colour, linestyle="--", linewidth=0.9)
         below.step(v, np.arange(1, len(v) + 1) / len(v), color=colour, where="post")
         at = found.mean - 2.0 * found.sd
-        label = f"{100 * found.share_below:.1f} % below mean - 2 s.d., skewness {found.skewness:.2f}"
+        label = f"{name}: {100 * found.share_below:.1f} % below\nmean - 2 s.d., skewness {found.skewness:.2f}"
         below.plot([at], [max(found.share_below, 0.5 / len(v))], "o", markersize=5, color=colour, label=label)
     below.set_yscale("log")
     dress(rows, title="Rows of the test set", x="log p(x), nats", y="density")
     dress(below, title="Left tail", x="log p(x), nats", y="share of rows below")
     for ax in (rows, below):
-        ax.legend(frameon=False, fontsize=8)
+        ax.locator_params(axis="x", nbins=6)
+    rows.legend(frameon=False, fontsize=8)
+    below.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure

@@ -114,6 +114,8 @@ def _draw_disc(ax: Axes, z: np.ndarray, colours: Paint, title: str) -> None:
     for distance in (1.0, 2.0, 3.0):
         style = {"fill": False, "edgecolor": LINE, "linewidth": 0.8, "linestyle": (0, (4, 3))}
         ax.add_patch(Circle((0, 0), np.tanh(0.5 * distance), **style))
+        at = np.tanh(0.5 * distance) * np.array([0.0, -1.0])
+        ax.annotate(f"{distance:g}", at, fontsize=7, color=GREY, ha="center", va="bottom", annotation_clip=False)
     ax.add_patch(Circle((0, 0), 1.0, fill=False, edgecolor=GREY, linewidth=0.8))
     colours.scatter(ax, z)
     for c, members in _classes(colours):

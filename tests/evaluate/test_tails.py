@@ -53,7 +53,9 @@ def test_the_histogram_shows_every_model_and_its_tail(tmp_path):
     rows, below = figure.axes
     assert {t.get_text() for t in rows.get_legend().get_texts()} == {"one", "two"}
     said = [t.get_text() for t in below.get_legend().get_texts()]
-    assert said[1].startswith(f"{100 * tails(models['two']).share_below:.1f} % below")
+    assert said[1].startswith(f"two: {100 * tails(models['two']).share_below:.1f} % below")
+    figure.canvas.draw()
+    assert below.get_legend().get_window_extent().x0 >= below.get_window_extent().x1
     assert below.get_yscale() == "log"
     assert save(figure, tmp_path / "a.png").stat().st_size > 5000
     for wrong in ({}, {"a": np.array([1.0])}, {"a": np.array([0.0, -np.inf])}):

@@ -10,7 +10,7 @@ from geomlat.plot.images import tiled
 SPACES = {
     "s1": [Sphere(1)],
     "s2": [Sphere(2)],
-    "e2": [Euclidean(2), Stereographic(2, np.array(0.5))],
+    "e2": [Euclidean(2), Stereographic(2, np.array(0.5)), Stereographic(2, np.float32(0.0))],
     "t2": [Torus(2)],
     "disc": [Hyperboloid(2, -2.0), PoincareBall(2, -0.3), Stereographic(2, np.array(-3.0))],
 }
@@ -23,6 +23,9 @@ def test_a_chart_goes_there_and_back(space, manifold):
     assert chart.space == space
     there = chart.there(z)
     np.testing.assert_allclose(chart.back(there), z, rtol=1e-9, atol=1e-12)
+    if space == "e2":
+        length = np.linalg.norm(there, axis=-1)
+        np.testing.assert_allclose(length, manifold.dist(manifold.origin(like=z), z), rtol=1e-9)
     if space == "disc":
         # The unit disc is isometric at its own scale: distance 2 artanh |w| from the middle, in radii of curvature.
         radius = manifold.dist(manifold.origin(), z) * np.sqrt(-float(manifold.curvature))
@@ -34,13 +37,13 @@ def test_other_manifolds_have_none():
 
 
 def test_factors_stand_side_by_side():
-    manifold = Product(Sphere(2), Euclidean(3), Hyperboloid(2))
+    manifold = Product(Sphere(2), Euclidean(3), Hyperboloid(2, -0.69))
     z = manifold.random_point((30,), rng=1)
     figure = plot.latent_product(z, manifold, np.arange(30) % 3, title="both")
-    assert [ax.get_title() for ax in figure.axes] == ["Sphere(n=2)", "Hyperboloid(n=2, curvature=-1.0)"]
+    assert [ax.get_title() for ax in figure.axes] == ["S^2", "H^2, curvature -0.69"]
     sphere, _, disc = manifold.split(z)
     first, second = (np.asarray(ax.collections[0].get_offsets()) for ax in figure.axes)
-    for shown, expected in ((first, plot.hammer(sphere)), (second, plot.chart(Hyperboloid(2)).there(disc))):
+    for shown, expected in ((first, plot.hammer(sphere)), (second, plot.chart(Hyperboloid(2, -0.69)).there(disc))):
         np.testing.assert_allclose(shown[np.lexsort(shown.T)], expected[np.lexsort(expected.T)])
     assert len(figure.axes[1].get_legend().get_texts()) == 3
     with pytest.raises(ValueError, match="none of the factors"):

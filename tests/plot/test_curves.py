@@ -46,7 +46,11 @@ def test_runs_are_told_apart_and_gaps_are_left_out():
     assert lines[0].get_color() == lines[1].get_color() != lines[2].get_color()
     assert len(figure.axes[1].lines) == 1
     assert len(plot.training_curves(rows(validation=False)).axes) == 2
-    assert plot.training_curves(rows()[:1]).axes[0].lines[0].get_marker() == "o"
+    single = plot.training_curves(rows()[:1])
+    assert single.axes[0].lines[0].get_marker() == "o"
+    for ax in single.axes:
+        low, high = ax.get_xlim()
+        assert [t for t in ax.get_xticks() if low <= t <= high] == [1.0]
 
 
 def test_the_floor_is_drawn_in_the_panel_of_the_loss():

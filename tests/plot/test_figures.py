@@ -50,6 +50,9 @@ def test_latent_shows_every_point_in_its_colour(space, tmp_path):
     assert colours == {to_rgba(c)[:3] for c in COLOURS[:4]}
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["0", "1", "2", "3"]
     assert ax.get_title() == "where"
+    if space == "disc":
+        marks = {t.get_text(): -t.xy[1] for t in ax.texts if t.get_text() in "123" and t.get_fontsize() == 7}
+        np.testing.assert_allclose([2.0 * np.arctanh(marks[k]) for k in "123"], [1.0, 2.0, 3.0])
     if space in ("e2", "disc", "t2"):
         expected = z
     else:
