@@ -35,6 +35,9 @@ class FlowMixture(Trainable):
     blocks, hidden, kind, activation
         Of each flow, as in `geomlat.flows.coupling_flow`; kind ``"polar"``, in the plane, is a
         `geomlat.flows.polar_flow`.
+    bound
+        Of each affine or spline coupling, None for its default. Beside and between the rows of a thin law log-scales
+        run to their bound, and test points there have log-densities down to -1e6: 1 keeps them near the others.
     posterior_hidden
         Hidden widths of the network of q(c|x).
     objective
@@ -54,7 +57,7 @@ class FlowMixture(Trainable):
     Raises
     ------
     ValueError
-        For fewer than two components, an unknown objective or a negative supervision.
+        For fewer than two components, an unknown objective, a negative supervision or a bound of what has none.
     """
 
     n_components: int
@@ -63,6 +66,7 @@ class FlowMixture(Trainable):
     hidden: Sequence[int] = (8,)
     kind: str = "affine"
     activation: str = "relu"
+    bound: float | None = None
     posterior_hidden: Sequence[int] = (16,)
     objective: str = "elbo"
     learn_weights: bool = True
@@ -83,6 +87,9 @@ class FlowMixture(Trainable):
         if self.kind == "polar" and (self.features != 2 or self.shared):
             msg = f"polar flows are of 2 features and not shared, got {self.features} and shared={self.shared}"
             raise ValueError(msg)
+        if self.bound is not None and self.kind not in ("affine", "spline"):
+            msg = f"bound= is of affine and spline couplings, got {self.bound} for kind {self.kind!r}"
+            raise ValueError(msg)
         made = tuple(self._flow() for _ in range(1 if self.shared else k))
         sizes = (self.features, *self.posterior_hidden, k)
         for name in ("hidden", "posterior_hidden"):
@@ -91,13 +98,13 @@ class FlowMixture(Trainable):
         object.__setattr__(self, "posterior", MLP(sizes, self.activation))
 
     def _flow(self) -> Flow:
-        context = self.n_components if self.shared else 0
+        context, sizes = self.n_components if self.shared else 0, (self.blocks, self.hidden)
+        given = {"activation": self.activation, "bound": self.bound}
+        options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         if self.kind == "polar":
-            flow = polar_flow(self.blocks, self.hidden, activation=self.activation)
+            flow = polar_flow(*sizes, **options)
         else:
-            flow = coupling_flow(
-                self.features, self.blocks, self.hidden, kind=self.kind, activation=self.activation, context=context
-            )
+            flow = coupling_flow(self.features, *sizes, kind=self.kind, context=context, **options)
         frame = (InvertibleLinear(self.features), ActNorm(self.features)) if self.framed else ()
         return Flow((*flow.transforms, *frame), flow.base, context)
 

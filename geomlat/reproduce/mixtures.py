@@ -2,8 +2,10 @@
 
 Pires and Figueiredo (2020), "Variational mixture of normalizing flows"; no log-likelihood is reported there, and of its
 clusterings only the table of counts on MNIST. A pinwheel's mixture is compared with one that was given all labels.
-Accuracies on the plane are judged by the median of the runs. The code is in ``examples/mixture_of_flows.py`` and
-``examples/mixture_of_flows_mnist.py``.
+Accuracies on the plane are judged by the median of the runs. With labels the log-scale of a coupling stays below 1:
+below 3 one run in five had a test point 2.6 standard deviations off its ring with log p = -5e5, since a flow of relu
+networks may stretch by the most it can where no training point lies. The code is in ``examples/mixture_of_flows.py``
+and ``examples/mixture_of_flows_mnist.py``.
 """
 
 from __future__ import annotations

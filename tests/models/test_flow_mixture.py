@@ -91,6 +91,14 @@ def test_the_density_integrates_to_one(options):
     assert total == pytest.approx(1.0, abs=1e-3)
 
 
+@pytest.mark.parametrize("kind", ["affine", "spline"])
+def test_the_bound_of_the_couplings(kind):
+    model, free = (FlowMixture(**SMALL, kind=kind, **bound) for bound in ({"bound": 0.7}, {}))
+    assert {t.bound for flow in model.flows for t in flow.transforms} == {0.7}
+    assert 0.7 not in {t.bound for flow in free.flows for t in flow.transforms}
+    assert model.config()["bound"] == 0.7
+
+
 def test_components_evaluated_at_once_are_those_of_the_single_flows():
     for kind in ("affine", "spline"):
         model = FlowMixture(**SMALL, framed=True, kind=kind)
@@ -234,6 +242,9 @@ def test_components_are_removed():
 
 
 def test_mistakes():
+    for kind in ("polar", "additive"):
+        with pytest.raises(ValueError, match=f"got 1.0 for kind '{kind}'"):
+            FlowMixture(n_components=2, features=2, kind=kind, bound=1.0)
     with pytest.raises(ValueError, match="n_components >= 2"):
         FlowMixture(n_components=1, features=2)
     with pytest.raises(ValueError, match="objective of elbo, marginal"):
