@@ -71,6 +71,11 @@ class Params(Mapping[str, Any]):
             self._settle(*self._views.values())
         return self._vector
 
+    @property
+    def buffer(self) -> Any:
+        """The flat vector as it is: a large view that was cleared and not looked at since has old numbers there."""
+        return self._vector
+
     def of(self, layer: object) -> tuple[Any, ...]:
         """The parameters a layer owns itself, in the order it declares them."""
         owned = self._owned[layer]
@@ -93,10 +98,14 @@ class Params(Mapping[str, Any]):
     def add_product(self, layer: object, k: int, a: Any, b: Any) -> None:
         """``w += a @ b``, w the parameter ``k`` of a layer."""
         view = self._owned[layer][k]
-        if self._unset.pop(id(view), None) is not None:
+        if self.overwrites(layer, k):
             np.matmul(a, b, out=view)
         else:
             view += array_api_compat.array_namespace(a, b).matmul(a, b)
+
+    def overwrites(self, layer: object, k: int) -> bool:
+        """Whether what is added to the parameter ``k`` of a layer has to be written to `buffer` instead, this once."""
+        return self._unset.pop(id(self._owned[layer][k]), None) is not None
 
     def _settle(self, *views: Any) -> None:
         for view in views:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from geomlat.grad import Params
+from geomlat.nn._dense_run import run, takes
 from geomlat.nn.dense import Dense
 from geomlat.nn.layer import Initialiser, Layer, stacked_vjp
 
@@ -65,4 +66,4 @@ class MLP(Layer):
 
     def vjp(self, p: Params, x: Array) -> tuple[Array, Callable[..., Array]]:
         """The output, and ``pull(dy, g, inputs=True) -> dx`` as in `Dense.vjp`."""
-        return stacked_vjp(self.layers, p, x)
+        return run(self.layers, p, x) if takes(self.layers, p, x) else stacked_vjp(self.layers, p, x)

@@ -210,7 +210,7 @@ def _adam() -> None:
 
 def _nets() -> None:
     from geomlat.flows import AffineCoupling
-    from geomlat.nn import Dense
+    from geomlat.nn import MLP, Dense
 
     # With relu a network goes through in one kernel, with its coupling; with another function by layers.
     for activation in ("relu", "tanh"):
@@ -220,6 +220,10 @@ def _nets() -> None:
         for vjp in (coupling.forward_vjp, coupling.inverse_vjp):
             (y, logdet), pull = vjp(p, x)
             pull((y, logdet), coupling.view(np.zeros(coupling.layout.size)))
+    layers = MLP((2, 5, 3), final="relu")
+    p = layers.view(np.sin(np.arange(float(layers.layout.size))))
+    y, pull_layers = layers.vjp(p, np.cos(np.arange(4.0)).reshape(2, 2))
+    pull_layers(y, layers.view(np.zeros(layers.layout.size)))
     layer = Dense(2, 3, "relu")
     p = layer.view(np.sin(np.arange(9.0)))
     y, pull_layer = layer.vjp(p, np.cos(np.arange(4.0)).reshape(2, 2))
