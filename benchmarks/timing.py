@@ -42,7 +42,8 @@ class Row:
 def interleave(*runs: Callable[[], object], rounds: int = ROUNDS, pause: float = 0.0) -> list[list[float]]:
     """Seconds of each callable in each round, one after the other, after one call of each to warm up.
 
-    ``pause=PAUSE`` is for rounds with an OpenMP peer; a call of 2 ms right after a sleep is up to twice as slow.
+    ``pause=PAUSE`` is for rounds with an OpenMP peer. A call of 2 ms right after a sleep is up to twice as slow as the
+    next one: after a pause each callable is called once before it is timed.
     """
     for run in runs:
         run()
@@ -51,7 +52,9 @@ def interleave(*runs: Callable[[], object], rounds: int = ROUNDS, pause: float =
     try:
         for _ in range(rounds):
             for run, found in zip(runs, times, strict=True):
-                time.sleep(pause)
+                if pause:
+                    time.sleep(pause)
+                    run()
                 start = time.perf_counter()
                 run()
                 found.append(time.perf_counter() - start)

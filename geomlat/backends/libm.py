@@ -14,7 +14,6 @@ import numpy as np
 
 from geomlat.backends.kernels import inlined
 
-S30 = np.uint64(30)
 S23 = np.uint64(23)
 S62 = np.uint64(62)
 S52 = np.uint64(52)
@@ -39,7 +38,8 @@ MANTISSA_SINGLE = np.uint64(0x007FFFFF)
 OFFSET_SINGLE = np.float32(2.0**23 + 127.0)
 ONE_SINGLE = np.float32(1.0)
 TWO_SINGLE = np.float32(2.0)
-LN_2_SINGLE = np.float32(math.log(2.0))
+MINUS_2_LN_2_SINGLE = np.float32(-2.0 * math.log(2.0))
+MINUS_4_SINGLE = np.float32(-4.0)
 
 HALF_PI = 0.5 * math.pi
 HALF_PI_LOW_WORD = 6.123233995736766e-17  # pi/2 - HALF_PI
@@ -57,9 +57,9 @@ A = tuple(2.0 / (2 * n + 3) for n in range(10))
 S = tuple((-1) ** n * (0.5 * math.pi) ** (2 * n + 1) / math.factorial(2 * n + 1) for n in range(9))
 C = tuple((-1) ** n * (0.5 * math.pi) ** (2 * n) / math.factorial(2 * n) for n in range(10))
 E = tuple(1.0 / math.factorial(n + 2) for n in range(13))
-A_SINGLE = tuple(np.float32(2.0 / (2 * n + 3)) for n in range(4))
-S_SINGLE = tuple(np.float32(x) for x in S[:5])
-C_SINGLE = tuple(np.float32(x) for x in C[:5])
+# -4 atanh(s) = -4 s + s^3 (LOG[0] + ...) and sin(pi u / 2) = u (SINE[0] + ...) in z = u^2, least relative error.
+LOG_SINGLE = tuple(np.float32(x) for x in (-1.333335, -0.79961, -0.5957542))
+SINE_SINGLE = tuple(np.float32(x) for x in (1.5707964, -0.6459637, 0.07968968, -0.00467377, 0.00015148662))
 # sin(r) = r + r^3 (SIN[0] + ...) and cos(r) = 1 - r^2/2 + r^4 (COS[0] + ...) on |r| <= pi/4; atan(t) =
 # t + t^3 (ATAN[0] + ...) on |t| <= tan(pi/8), the Chebyshev fit of degree 10 in t^2, error 6e-18.
 SIN = tuple((-1) ** (n + 1) / math.factorial(2 * n + 3) for n in range(8))
@@ -175,24 +175,20 @@ def fast_angle(p: float, q: float) -> float:
 
 
 @inlined
-def single_log(x: Any) -> Any:
-    """``log(x)`` for a positive normal float32 x in float32 arithmetic, within 2 ulp; as `fast_log`."""
-    t = np.uint64(np.float32(x).view(np.uint32)) + ROOT_HALF_TO_1_SINGLE
+def single_minus_2_log(x: Any) -> Any:
+    """``-2 log(x)`` for a positive normal float32 x in float32 arithmetic, within 3 ulp; as `fast_log`."""
+    t = np.uint32(np.uint64(np.float32(x).view(np.uint32)) + ROOT_HALF_TO_1_SINGLE)
     k = np.uint32((t >> S23) | BITS_2_23).view(np.float32) - OFFSET_SINGLE
     f = np.uint32((t & MANTISSA_SINGLE) + BITS_ROOT_HALF_SINGLE).view(np.float32) - ONE_SINGLE
     s = f / (TWO_SINGLE + f)
     z = s * s
-    p = A_SINGLE[0] + z * (A_SINGLE[1] + z * (A_SINGLE[2] + z * A_SINGLE[3]))
-    return k * LN_2_SINGLE + (TWO_SINGLE * s + s * z * p)
+    p = LOG_SINGLE[0] + z * (LOG_SINGLE[1] + z * LOG_SINGLE[2])
+    return k * MINUS_2_LN_2_SINGLE + (MINUS_4_SINGLE * s + s * z * p)
 
 
 @inlined
-def single_cos_sin(q: Any, r: Any) -> tuple[Any, Any]:
-    """Cosine and sine of (q + r)/4 turns, q an integer as uint64 and |r| <= 1/2 a float32, in float32 arithmetic."""
-    z = r * r
-    s = r * (S_SINGLE[0] + z * (S_SINGLE[1] + z * (S_SINGLE[2] + z * (S_SINGLE[3] + z * S_SINGLE[4]))))
-    c = C_SINGLE[0] + z * (C_SINGLE[1] + z * (C_SINGLE[2] + z * (C_SINGLE[3] + z * C_SINGLE[4])))
-    odd = (q & ONE) == ONE
-    x = np.uint64(np.float32(s if odd else c).view(np.uint32)) ^ (((q + ONE) & TWO) << S30)
-    y = np.uint64(np.float32(c if odd else s).view(np.uint32)) ^ ((q & TWO) << S30)
-    return np.uint32(x).view(np.float32), np.uint32(y).view(np.float32)
+def single_quarter_sine(u: Any) -> Any:
+    """``sin(pi u / 2)`` for a float32 u in [0, 1] in float32 arithmetic, within 3 ulp."""
+    z = u * u
+    p = SINE_SINGLE[1] + z * (SINE_SINGLE[2] + z * (SINE_SINGLE[3] + z * SINE_SINGLE[4]))
+    return u * (SINE_SINGLE[0] + z * p)

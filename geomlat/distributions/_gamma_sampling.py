@@ -19,7 +19,8 @@ import numpy as np
 from geomlat.backends import Array, elementwise, inlined, is_host, kernel, namespace, rows, scalar
 from geomlat.backends.libm import fast_log, fast_log1p
 from geomlat.backends.threads import PARTS_PER_THREAD, thread_count
-from geomlat.distributions._vmf_sampling import repeat, row, three_uniforms
+from geomlat.distributions._rows import repeat, row
+from geomlat.distributions._vmf_sampling import three_uniforms
 from geomlat.random import LOW, S32, Stream, box_muller, philox, unit
 
 BLOCK = 1024

@@ -22,9 +22,9 @@ import numpy as np
 from geomlat.backends import Array, cycled, kernel, namespace, rows, scalar
 from geomlat.distributions._beta_stein import beta_stein
 from geomlat.distributions._gamma_sampling import log_odds_draws
+from geomlat.distributions._rows import row
 from geomlat.distributions._vmf_rules import rsample_pull as vmf_rsample_pull
 from geomlat.distributions._vmf_sampling import place_noise as vmf_place_noise
-from geomlat.distributions._vmf_sampling import row
 from geomlat.grad import sum_to
 from geomlat.random import LOW, S32, Stream, normal, philox, unit
 

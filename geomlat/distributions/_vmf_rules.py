@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 
 from geomlat.backends import Array, cycled, kernel, namespace, rows, scalar
-from geomlat.distributions._vmf_sampling import radial_t, row
+from geomlat.distributions._rows import row
+from geomlat.distributions._vmf_sampling import radial_t
 from geomlat.distributions._vmf_stein import stein_scalar
 from geomlat.grad import sum_to
 

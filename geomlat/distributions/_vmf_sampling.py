@@ -29,7 +29,9 @@ import numpy as np
 from geomlat.backends import Array, cycled, inlined, is_host, kernel, namespace, rows, scalar, summation
 from geomlat.backends.libm import cos_sin_turns, fast_exp_expm1, fast_log, fast_log1p
 from geomlat.backends.threads import PARTS_PER_THREAD, thread_count
-from geomlat.random import BITS_1, LOW, PURPOSE_NORMAL, S32, Stream, fill_normals, fill_single_normals, philox, unit
+from geomlat.distributions._rows import repeat, row
+from geomlat.distributions._vmf_levels import PURPOSE_RADIAL, draw_levels, place_levels, reflected, t_of_level
+from geomlat.random import BITS_1, LOW, PURPOSE_NORMAL, S32, Stream, fill_normals, fill_single_normals, philox
 
 
 def draw_noise(
@@ -38,8 +40,7 @@ def draw_noise(
     """The radial noise ``shape`` (float64) and the normals ``shape + (m - 1,)`` of one draw."""
     xp, n, m = namespace(mu), math.prod(shape), mu.shape[-1]
     radial, tangent = xp.empty(n, dtype=xp.float64), xp.empty((n, m - 1), dtype=mu.dtype)
-    words, kappa = xp.asarray(first.words), xp.astype(rows(kappa, batch, 0), xp.float64)
-    _draw(*_workers(mu, n), words, kappa, int(closed), radial, tangent)
+    _draw(*_workers(mu, n), xp.asarray(first.words), rows(kappa, batch, 0), int(closed), radial, tangent)
     return radial.reshape(shape), tangent.reshape((*shape, m - 1))
 
 
@@ -47,7 +48,7 @@ def place_noise(mu: Array, kappa: Array, radial: Array, tangent: Array, closed: 
     """The points on the sphere of frozen noise, a deterministic function of ``mu`` and ``kappa``."""
     xp, shape, m = namespace(mu), radial.shape, mu.shape[-1]
     z = xp.empty((math.prod(shape), m), dtype=mu.dtype)
-    axes, kappa = cycled(mu, shape, 1), xp.astype(cycled(kappa, shape, 0), xp.float64)
+    axes, kappa = cycled(mu, shape, 1), cycled(kappa, shape, 0)
     _place(*_workers(mu, len(z)), axes, kappa, int(closed), rows(radial, shape, 0), rows(tangent, shape, 1), z)
     return z.reshape((*shape, m))
 
@@ -58,7 +59,7 @@ def sample(
     """``place_noise`` of ``draw_noise``, bit for bit, in bounded memory, into ``out`` if it is given."""
     xp, n, m = namespace(mu), math.prod(shape), mu.shape[-1]
     z = xp.empty((n, m), dtype=mu.dtype) if out is None else out.reshape((n, m))
-    axes, kappa = cycled(mu, shape, 1), xp.astype(cycled(kappa, shape, 0), xp.float64)
+    axes, kappa = cycled(mu, shape, 1), cycled(kappa, shape, 0)
     workers, *scratch = _workers(mu, n)
     radial = xp.empty((workers, scratch[0].shape[1]), dtype=xp.float64)
     tangent = xp.empty((*radial.shape, m - 1), dtype=mu.dtype)
@@ -67,12 +68,12 @@ def sample(
 
 
 def _workers(mu: Array, n: int) -> tuple[int, Array, Array]:
-    """The number of workers for ``n`` rows, and their scratch: three numbers and one index for each row of a block."""
+    """The number of workers for ``n`` rows, and their scratch: five numbers and one index for each row of a block."""
     xp, per, workers = namespace(mu), 1, n
     if is_host(mu):
         per = max(1, min(n, ROWS, BLOCK // mu.shape[-1]))
         workers = min(-(-n // per), PARTS_PER_THREAD * thread_count())
-    return workers, xp.empty((workers, per), dtype=xp.uint64), xp.empty((workers, 3, per), dtype=xp.float64)
+    return workers, xp.empty((workers, per), dtype=xp.uint64), xp.empty((workers, 5, per), dtype=xp.float64)
 
 
 ATTEMPTS = 128  # acceptance is at least 0.658, so that more are needed with probability below 1e-59
@@ -83,13 +84,8 @@ S11 = np.uint64(11)
 S21 = np.uint64(21)
 LOW_10 = np.uint64(1023)
 LOW_11 = np.uint64(2047)
-PURPOSE_RADIAL = np.uint64(3)
-
-
-@scalar
-def row(i: int, count: int) -> int:
-    """The row of a parameter with ``count`` rows that sample ``i`` uses: the batch repeats."""
-    return i if i < count else i % count
+SINGLE_0 = np.float32(0.0)
+CHUNK, SHORT = 512, 32
 
 
 @inlined
@@ -109,27 +105,45 @@ def three_uniforms(a: Any, b: Any, c: Any, d: Any) -> tuple[float, float, float]
 
 
 @inlined
-def beta_odds(m: int, u1: float, u2: float) -> float:
-    """Z/(1 - Z) for Z ~ Beta((m-1)/2, (m-1)/2), accurate at both ends, from two uniforms (Ulrich 1984).
-
-    Z = (1 - x)/2 with x = r cos(2 pi u2), r^2 = 1 - u1^(2/(m-2)): one coordinate of a uniform point of the sphere.
-    """
-    c, s = cos_sin_turns(0.5 * u2)
-    p, less_one = fast_exp_expm1(2.0 * fast_log(u1) / max(m - 2, 1))
+def beta_radius(m: int, log_u: float) -> tuple[float, float]:
+    """1 - r and r of r^2 = 1 - u^(2/(m-2)), the first without cancellation, from the log of a uniform; m = 2: 0, 1."""
+    p, less_one = fast_exp_expm1((2.0 / max(m - 2, 1)) * log_u)
     p, r = (0.0, 1.0) if m == 2 else (p, math.sqrt(-less_one))
-    gap = p / (1.0 + r)
-    return (gap + 2.0 * r * s * s) / (gap + 2.0 * r * c * c)
+    return p / (1.0 + r), r
 
 
 @inlined
-def proposal(m: int, b: float, words: Any, i: int, attempt: int) -> tuple[float, bool]:
-    """The odds Z/(1 - Z) of one attempt of row ``i`` and whether they are accepted."""
-    index = words[2] + np.uint64(i)
-    a0, a1, a2, a3 = philox(np.uint64(attempt), index & LOW, index >> S32, PURPOSE_RADIAL, words[0], words[1])
-    u1, u2, u3 = three_uniforms(a0, a1, a2, a3)
-    odds = beta_odds(m, u1, u2)
-    zeta = 0.5 * (1.0 - b) * (odds - 1.0) / (1.0 + b * odds)
-    return odds, (m - 1.0) * (fast_log1p(zeta) - zeta) >= fast_log(u3)
+def beta_odds(gap: float, r: float, u: float) -> float:
+    """Z/(1 - Z) for Z ~ Beta((m-1)/2, (m-1)/2), accurate at both ends, from `beta_radius` and a uniform (Ulrich 1984).
+
+    Z = (1 - x)/2 with x = r cos(2 pi u), one coordinate of a uniform point of the sphere; gap = 1 - r.
+    """
+    c, s = cos_sin_turns(0.5 * u)
+    return (gap + 2.0 * r * s * s) / (gap + 2.0 * r * c * c)
+
+
+@scalar
+def proposals(m: int, words: Any, attempt: int, left: Any, work: Any, count: int) -> None:
+    """One attempt of ``count`` rows: the odds Z/(1 - Z), or -1 if they are rejected, in ``work[4]``; b is ``work[0]``.
+
+    Short loops over the scratch: in one long chain the processor waits for the result of each step.
+    """
+    b, x, y, z, r = work[0], work[1], work[2], work[3], work[4]
+    for k in range(count):
+        index = words[2] + left[k]
+        a0, a1, a2, a3 = philox(np.uint64(attempt), index & LOW, index >> S32, PURPOSE_RADIAL, words[0], words[1])
+        x[k], y[k], z[k] = three_uniforms(a0, a1, a2, a3)
+    for k in range(count):
+        x[k] = fast_log(x[k])
+    for k in range(count):
+        x[k], r[k] = beta_radius(m, x[k])
+    for k in range(count):
+        x[k] = beta_odds(x[k], r[k], y[k])
+    for k in range(count):
+        zeta = 0.5 * (1.0 - b[k]) * (x[k] - 1.0) / (1.0 + b[k] * x[k])
+        y[k] = (m - 1.0) * (fast_log1p(zeta) - zeta)
+    for k in range(count):
+        r[k] = x[k] if y[k] >= fast_log(z[k]) else -1.0
 
 
 @inlined
@@ -137,14 +151,6 @@ def envelope(m: int, kappa: float) -> float:
     """b = n / (2 kappa + sqrt(4 kappa^2 + n^2)), n = m - 1."""
     x = 2.0 * kappa / (m - 1.0)
     return 1.0 / (x + math.sqrt(1.0 + x * x))
-
-
-@inlined
-def t_of_level(kappa: float, level: float) -> tuple[float, float]:
-    """``(t, 2 - t)`` at a level of the distribution function, m = 3; t = 2 level to the last digit at tiny kappa."""
-    k = max(kappa, 1e-290)
-    t = -fast_log1p(level * fast_exp_expm1(max(-2.0 * k, -690.0))[1]) / k
-    return t, max(2.0 - t, 2.0**-53)
 
 
 @scalar
@@ -157,34 +163,10 @@ def radial_t(m: int, kappa: float, closed: int, noise: float) -> tuple[float, fl
 
 
 @scalar
-def draw_levels(words: Any, first: Any, radial: Any, tangent: Any) -> None:
-    """At m = 3: a level of the distribution function and a direction in the plane for the rows ``first``, ...."""
-    flat = tangent.reshape(2 * radial.size)
-    for r in range(radial.size):
-        index = words[2] + first + np.uint64(r)
-        a, b, c, d = philox(np.uint64(0), index & LOW, index >> S32, PURPOSE_RADIAL, words[0], words[1])
-        radial[r] = unit(a, b)
-        flat[2 * r], flat[2 * r + 1] = cos_sin_turns(unit(c, d))
-
-
-@scalar
-def repeat(kappa: Any, low: int, out: Any) -> None:
-    """Rows ``low``, ``low + 1``, ... of kappa, its rows repeating, into a vector."""
-    if kappa.size == 1:
-        out[:] = kappa[0]
-    elif low + out.size <= kappa.size:
-        for r in range(out.size):
-            out[r] = kappa[low + r]
-    else:
-        for r in range(out.size):
-            out[r] = kappa[row(low + r, kappa.size)]
-
-
-@scalar
 def draw_rows(low: int, words: Any, kappa: Any, closed: int, left: Any, work: Any, radial: Any, tangent: Any) -> None:
     """The noise of the rows ``low``, ``low + 1``, ...."""
     count, width = radial.size, tangent.shape[1]
-    b, trial = work[0], work[1]
+    b, trial = work[0], work[4]
     if closed:
         draw_levels(words, np.uint64(low), radial, tangent)
         return
@@ -198,16 +180,13 @@ def draw_rows(low: int, words: Any, kappa: Any, closed: int, left: Any, work: An
         left[r] = np.uint64(low) + np.uint64(r)
         b[r] = envelope(width + 1, b[r])
     for attempt in range(ATTEMPTS):
-        for r in range(count):
-            odds, accepted = proposal(width + 1, b[r], words, left[r], attempt)
-            trial[r] = odds if accepted else -1.0
+        proposals(width + 1, words, attempt, left, work, count)
         rejected = 0
         for r in range(count):
-            if trial[r] < 0.0:
-                left[rejected], b[rejected] = left[r], b[r]
-                rejected += 1
-            else:
-                radial[int(left[r]) - low] = trial[r]
+            index = left[r]
+            radial[int(index) - low] = trial[r]
+            left[rejected], b[rejected] = index, b[r]
+            rejected += 1 if trial[r] < 0.0 else 0
         count = rejected
         if count == 0:
             return
@@ -227,36 +206,16 @@ def reflection_sums(mu: Any, k: int, tangent: Any, i: int) -> tuple[float, float
     return uu, along, square
 
 
-@inlined
-def reflected(w: float, head: float, scale: float, along: float, uu: float) -> tuple[float, float]:
-    """The first coordinate of H (w, scale g), and the factor of the other coordinates of mu in the rest of it."""
-    u = head + (1.0 if head >= 0.0 else -1.0)
-    g = 2.0 * (w * (1.0 + abs(head)) - scale * along) / (uu + u * u)
-    return g * u - (w if head >= 0.0 else -w), g
-
-
-@scalar
-def place_levels(low: int, mu: Any, work: Any, radial: Any, tangent: Any, z: Any) -> None:
-    """`place_rows` at m = 3, without branches; ``work[2]`` holds kappa."""
-    count, w, scale = radial.size, work[0], work[1]
-    direction, points = tangent.reshape(2 * count), z.reshape(3 * count)
-    for r in range(count):
-        t, rest = t_of_level(work[2, r], radial[r])
-        g1, g2 = np.float64(direction[2 * r]), np.float64(direction[2 * r + 1])
-        w[r], scale[r] = 1.0 - t, math.sqrt(t * rest / (g1 * g1 + g2 * g2))
-    if low + count <= mu.shape[0]:
-        axes = mu.reshape(mu.size)
-        for j in range(3 * count):
-            points[j] = axes[3 * low + j]
-    else:
-        for r in range(count):
-            k = row(low + r, mu.shape[0])
-            points[3 * r], points[3 * r + 1], points[3 * r + 2] = mu[k, 0], mu[k, 1], mu[k, 2]
-    for r in range(count):
-        head, u1, u2 = np.float64(points[3 * r]), np.float64(points[3 * r + 1]), np.float64(points[3 * r + 2])
-        g1, g2 = scale[r] * np.float64(direction[2 * r]), scale[r] * np.float64(direction[2 * r + 1])
-        first, g = reflected(w[r], head, 1.0, u1 * g1 + u2 * g2, u1 * u1 + u2 * u2)
-        points[3 * r], points[3 * r + 1], points[3 * r + 2] = first, g * u1 + g1, g * u2 + g2
+@summation
+def single_sums(axis: Any, noise: Any) -> tuple[Any, Any, Any]:
+    """``<u, u>, <u, g>, <g, g>`` of two vectors in float32."""
+    uu, along, square = SINGLE_0, SINGLE_0, SINGLE_0
+    for j in range(axis.size):
+        u, g = np.float32(axis[j]), np.float32(noise[j])
+        uu += u * u
+        along += u * g
+        square += g * g
+    return uu, along, square
 
 
 @scalar
@@ -270,14 +229,41 @@ def place_rows(low: int, mu: Any, kappa: Any, closed: int, work: Any, radial: An
         return
     for r in range(count):
         heights[r] = envelope(m, concentration[r]) * radial[r]
-    for r in range(count):
+    if z.itemsize == 4 and m > SHORT:
+        place_single(low, mu, heights, tangent, z)
+    else:
+        place_double(low, mu, heights, tangent, z)
+
+
+@scalar
+def place_double(low: int, mu: Any, heights: Any, tangent: Any, z: Any) -> None:
+    """The points of a block of rows with t / (2 - t) in ``heights``, in float64."""
+    for r in range(z.shape[0]):
         k = row(low + r, mu.shape[0])
         uu, along, square = reflection_sums(mu, k, tangent, r)
         q = heights[r]
         w, scale = (1.0 - q) / (1.0 + q), 2.0 * math.sqrt(q / square) / (1.0 + q)
         z[r, 0], g = reflected(w, np.float64(mu[k, 0]), scale, along, uu)
-        for j in range(m - 1):
+        for j in range(tangent.shape[1]):
             z[r, j + 1] = g * np.float64(mu[k, j + 1]) + scale * np.float64(tangent[r, j])
+
+
+@scalar
+def place_single(low: int, mu: Any, heights: Any, tangent: Any, z: Any) -> None:
+    """The same: sums of up to `CHUNK` terms and the last line in float32, each row's own numbers in float64."""
+    for r in range(z.shape[0]):
+        k = row(low + r, mu.shape[0])
+        axis, noise, point = mu[k, 1:], tangent[r], z[r, 1:]
+        uu, along, square = 0.0, 0.0, 0.0
+        for start in range(0, noise.size, CHUNK):
+            a, b, c = single_sums(axis[start : start + CHUNK], noise[start : start + CHUNK])
+            uu, along, square = uu + np.float64(a), along + np.float64(b), square + np.float64(c)
+        q = heights[r]
+        w, scale = (1.0 - q) / (1.0 + q), 2.0 * math.sqrt(q / square) / (1.0 + q)
+        z[r, 0], g = reflected(w, np.float64(mu[k, 0]), scale, along, uu)
+        factor, spread = np.float32(g), np.float32(scale)
+        for j in range(noise.size):
+            point[j] = factor * np.float32(axis[j]) + spread * np.float32(noise[j])
 
 
 @kernel(cost=4.0)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from geomlat.backends import Array, namespace, native
-from geomlat.distributions._vectors import Vectors, data_weights, wide
+from geomlat.distributions._vectors import Vectors, data_weights, one_number, wide
 from geomlat.distributions.kl import register_kl
 from geomlat.grad import sum_to
 from geomlat.random import normal
@@ -56,7 +56,7 @@ class Normal(Vectors):
 
     def rsample(self, noise: Array) -> Array:
         """loc + scale noise."""
-        return self.loc + self.scale * noise
+        return one_number(self.loc, noise) + one_number(self.scale, noise) * noise
 
     def rsample_vjp(self, noise: Array) -> tuple[Array, Callable[..., tuple[Array | None, Array | None]]]:
         """`rsample` and its pullback to ``(dloc, dscale)``, exact; ``advantage`` is not needed and ignored."""

@@ -11,8 +11,8 @@ import numpy as np
 
 from geomlat.backends import Array, cycled, kernel, namespace, native, rows
 from geomlat.distributions._directional import Directional, finite_estimate, resultant
+from geomlat.distributions._rows import row
 from geomlat.distributions._vmf_kl import Cotangents, same_sphere
-from geomlat.distributions._vmf_sampling import row
 from geomlat.distributions.kl import register_kl
 from geomlat.distributions.spherical_uniform import SphericalUniform, log_area
 from geomlat.grad import sum_to

@@ -9,7 +9,7 @@ from scipy import stats
 from vmf_quadrature import KAPPA, M, cdf_of_t, unit_rows
 
 from geomlat.distributions import SphericalUniform, VonMisesFisher
-from geomlat.distributions._vmf_sampling import beta_odds
+from geomlat.distributions._vmf_sampling import beta_odds, beta_radius
 from geomlat.random import stream
 from geomlat.special.vmf import vmf_dratio, vmf_one_minus_ratio
 
@@ -135,7 +135,8 @@ def test_scalars_of_the_proposal():
             for u1, u2 in ((0.3, 0.2), (1e-13, 0.5 - 1e-13), (1 - 1e-13, 1e-13), (0.999, 0.75)):
                 r = mp.sqrt(1 - mp.mpf(u1) ** (mp.mpf(2) / (m - 2))) if m > 2 else mp.mpf(1)
                 x = r * mp.cos(2 * mp.pi * mp.mpf(u2))
-                assert float(beta_odds(m, u1, u2)) == pytest.approx(float((1 - x) / (1 + x)), rel=1e-14, abs=0)
+                found = beta_odds(*beta_radius(m, math.log(u1)), u2)
+                assert float(found) == pytest.approx(float((1 - x) / (1 + x)), rel=1e-14, abs=0)
 
 
 def test_zero_size_and_read_only():

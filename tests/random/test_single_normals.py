@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from geomlat.backends import kernel
+from geomlat.backends import kernel, thread_limit
 from geomlat.random import (
     PURPOSE_SINGLE,
     fill_single_normals,
+    normal,
     philox,
-    single_normals,
+    single_circle,
     single_pair,
     stream,
 )
@@ -35,10 +36,10 @@ def normals(n, seed, offset=0):
 
 def exact(a, b):
     """The pair of two words by the formula, in float64 from the rounded uniform on."""
-    u = min(float(np.float32(((a >> 9) + ((a & 511) + 0.5) / 512) * 2.0**-23)), 1.0 - 2.0**-24)
-    turn = ((b >> 30) + ((((b & (2**30 - 1)) >> 7) + 0.5) * 2.0**-23 - 0.5)) / 4
+    u = min(float(np.float32((a + 0.5) * 2.0**-32)), 1.0 - 2.0**-24)
+    angle = 0.5 * math.pi * (((b >> 7) % 2**23) + 0.5) * 2.0**-23
     r = math.sqrt(-2.0 * math.log(u))
-    return r * math.cos(2 * math.pi * turn), r * math.sin(2 * math.pi * turn)
+    return r * math.cos(angle) * (-1) ** (b >> 30), r * math.sin(angle) * (-1) ** (b >> 31)
 
 
 def test_pairs_follow_the_formula():
@@ -50,18 +51,42 @@ def test_pairs_follow_the_formula():
         assert all(x != 0.0 and math.isfinite(x) for x in found)
 
 
+def test_the_angle_meets_every_quarter_and_both_ends():
+    # The ends of a quarter, where one coordinate is smallest: exact places, no zero, relative errors there too.
+    for b in [*(k << 30 for k in range(4)), *((k << 30) - 1 & 2**32 - 1 for k in range(4)), 2**29]:
+        u = float(np.float32(((b >> 7) % 2**23 + 0.5) * 2.0**-23))
+        c, s = single_circle(np.uint64(b))
+        assert float(c) == pytest.approx(math.sin(0.5 * math.pi * (1.0 - u)) * (-1) ** (b >> 30), rel=3e-7)
+        assert float(s) == pytest.approx(math.sin(0.5 * math.pi * u) * (-1) ** (b >> 31), rel=3e-7)
+
+
 @pytest.mark.parametrize("offset", [0, 1, 2, 3, 2**34 - 3])
-@pytest.mark.parametrize("n", [1, 2, 3, 5, 6, 1001])
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 6, 1001, 9000])
 def test_elements_follow_the_scalar_source(offset, n):
     s, found = stream(17), []
-    for e in range(offset, offset + n):
-        quad = single_normals(s.words, np.uint64(e // 4))
-        found.append(quad[e % 4])
-    np.testing.assert_allclose(normals(n, 17, offset), found, rtol=2e-7)
-    k, c = (np.uint64(s.key0), np.uint64(s.key1)), offset // 4
-    words = philox(np.uint64(0), np.uint64(c % 2**32), np.uint64(c >> 32), PURPOSE_SINGLE, *k)
-    pairs = single_pair(*words[:2]) + single_pair(*words[2:])
-    assert pairs == single_normals(s.words, np.uint64(c))
+    for k in range(offset // 4, (offset + n + 3) // 4):
+        key = np.uint64(s.key0), np.uint64(s.key1)
+        a, b, c, d = philox(np.uint64(0), np.uint64(k % 2**32), np.uint64(k >> 32), PURPOSE_SINGLE, *key)
+        found += [*single_pair(a, b), *single_pair(c, d)]
+    assert np.array_equal(normals(n, 17, offset), found[offset % 4 :][:n])
+    assert np.array_equal(normal(n, rng=s.at(offset), dtype=np.float32), normals(n, 17, offset))
+
+
+def test_thread_counts_agree():
+    with thread_limit(1):
+        alone = normal(300_001, rng=stream(1).at(2), dtype=np.float32)
+    assert np.array_equal(normal(300_001, rng=stream(1).at(2), dtype=np.float32), alone)
+
+
+def test_the_simulator_draws_the_same(simulated):
+    program = """
+import numpy as np
+from geomlat import random
+from geomlat.backends import Kernel
+Kernel.cpu = Kernel.cuda
+print(random.normal(41, rng=random.stream(8).at(5), dtype=np.float32).tolist())
+"""
+    assert simulated(program) == normal(41, rng=stream(8).at(5), dtype=np.float32).tolist()
 
 
 @pytest.mark.parametrize("cuts", [(1,), (2,), (3, 4, 9), (1000, 1001, 2111)])
@@ -93,4 +118,4 @@ def test_tails():
     x = normals(2_000_000, 123)
     low, high = stats.poisson.ppf([5e-5, 1 - 5e-5], 2e6 * 2 * stats.norm.sf(4.5))
     assert low <= np.count_nonzero(np.abs(x) > 4.5) <= high
-    assert exact(0, 2**29)[0] == pytest.approx(math.sqrt(2 * 33 * math.log(2)))
+    assert exact(0, 0)[0] == pytest.approx(math.sqrt(2 * 33 * math.log(2)))
