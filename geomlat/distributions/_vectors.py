@@ -79,7 +79,7 @@ def narrow(g: Array, like: Array) -> Array:
 
 
 def one_number(x: Array, like: Array) -> Array:
-    """``x``, without axes if it is one number: NumPy multiplies ``(k, 1)`` by ``(1,)`` 20 times as slowly as by ``()``."""
+    """``x``, without axes if it is one number: NumPy multiplies ``(k, 1)`` by ``(1,)`` 20 times as slowly."""
     return x.reshape(()) if type(x) is np.ndarray and x.size == 1 and x.ndim <= like.ndim else x
 
 

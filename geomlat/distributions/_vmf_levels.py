@@ -1,9 +1,8 @@
 """The von Mises-Fisher law on the sphere of R^3: blocks of rows by the inverse of the distribution function.
 
 A row's noise is a level U of the distribution function of t = 1 - w and a unit vector of the plane; t is
--log1p(U expm1(-2 kappa)) / kappa, in float64 whatever the dtype. What is left is done in the dtype: in float32 the
-words of the generator, the levels and the points go through loops of their own, since a chain of two polynomials is as
-slow as the wait for its results, and numbers of 32 bits go sixteen to a vector.
+-log1p(U expm1(-2 kappa)) / kappa, in float64 whatever the dtype, as is the reflection. Each step is a loop of its own
+over the block: in one long chain of polynomials the processor waits for the result of each.
 """
 
 from __future__ import annotations
@@ -19,9 +18,6 @@ from geomlat.distributions._rows import row
 from geomlat.random import LOW, S32, philox, single_circle, unit
 
 PURPOSE_RADIAL = np.uint64(3)
-SINGLE_0 = np.float32(0.0)
-SINGLE_1 = np.float32(1.0)
-SINGLE_2 = np.float32(2.0)
 
 
 @inlined
@@ -108,33 +104,10 @@ def place_levels(low: int, mu: Any, work: Any, radial: Any, tangent: Any, z: Any
         for r in range(count):
             k = row(low + r, mu.shape[0])
             points[3 * r], points[3 * r + 1], points[3 * r + 2] = mu[k, 0], mu[k, 1], mu[k, 2]
-    if z.itemsize == 4:
-        reflect_single(w, square, direction, points)
-    else:
-        reflect_double(w, square, direction, points)
-
-
-@scalar
-def reflect_double(w: Any, square: Any, direction: Any, points: Any) -> None:
-    """Each point mu replaced by the image of (w, sqrt(square) g / |g|) in float64."""
-    for r in range(points.size // 3):
+    for r in range(count):
         head, u1, u2 = np.float64(points[3 * r]), np.float64(points[3 * r + 1]), np.float64(points[3 * r + 2])
         g1, g2 = np.float64(direction[2 * r]), np.float64(direction[2 * r + 1])
         scale = math.sqrt(square[r] / (g1 * g1 + g2 * g2))
         g1, g2 = scale * g1, scale * g2
         first, g = reflected(w[r], head, 1.0, u1 * g1 + u2 * g2, u1 * u1 + u2 * u2)
-        points[3 * r], points[3 * r + 1], points[3 * r + 2] = first, g * u1 + g1, g * u2 + g2
-
-
-@scalar
-def reflect_single(w: Any, square: Any, direction: Any, points: Any) -> None:
-    """The same in float32 arithmetic."""
-    for r in range(points.size // 3):
-        head, u1, u2 = np.float32(points[3 * r]), np.float32(points[3 * r + 1]), np.float32(points[3 * r + 2])
-        g1, g2, height = np.float32(direction[2 * r]), np.float32(direction[2 * r + 1]), np.float32(w[r])
-        scale = np.float32(math.sqrt(np.float32(square[r]) / (g1 * g1 + g2 * g2)))
-        g1, g2 = scale * g1, scale * g2
-        u = head + (SINGLE_1 if head >= SINGLE_0 else -SINGLE_1)
-        g = SINGLE_2 * (height * (SINGLE_1 + abs(head)) - (u1 * g1 + u2 * g2)) / (u1 * u1 + u2 * u2 + u * u)
-        first = g * u - (height if head >= SINGLE_0 else -height)
         points[3 * r], points[3 * r + 1], points[3 * r + 2] = first, g * u1 + g1, g * u2 + g2

@@ -1,6 +1,7 @@
 """The sampler of the von Mises-Fisher law: its law, its reproducibility, its edges."""
 
 import math
+from dataclasses import replace
 
 import mpmath as mp
 import numpy as np
@@ -110,6 +111,23 @@ def test_float32_draws_the_same_heights(m):
     np.testing.assert_allclose(np.sum(z * mu, -1), np.sum(wide.sample(50, rng=1) * mu, -1), atol=5e-7)
     t = 0.5 * np.sum((z.astype(float) - mu) ** 2, axis=-1).mean(0)
     assert t[-1] < 1e-7
+
+
+@pytest.mark.parametrize("m", [2, 3, 4, 32, 33, 200, 1100])
+@pytest.mark.parametrize("kappa", [0.0, 3.0, 1e4])
+def test_float32_points_are_those_of_float64(m, kappa):
+    # The same noise: coordinates to a few roundings of 1, norms to two, also from mu shorter than 1 by a rounding.
+    gen = np.random.default_rng(m)
+    mu = unit_rows(gen, 300, m).astype(np.float32)
+    mu[:2] = -np.eye(m)[:2]
+    q = VonMisesFisher(mu, np.float32(kappa))
+    noise = q.draw(2, rng=3)
+    z = q.rsample(noise)
+    exact = VonMisesFisher(mu.astype(float), kappa).rsample(replace(noise, tangent=noise.tangent.astype(float)))
+    assert z.dtype == np.float32
+    assert np.array_equal(z, q.sample(2, rng=3))
+    np.testing.assert_allclose(z, exact, rtol=0, atol=4e-7)
+    np.testing.assert_allclose(np.linalg.norm(z.astype(float), axis=-1), 1, rtol=2.5e-7)
 
 
 @pytest.mark.parametrize("m", [2, 3, 4, 12])
