@@ -138,8 +138,8 @@ def test_fit_recovers(m, rho):
 def test_fit_edges():
     balanced = np.concatenate([np.eye(3), -np.eye(3)])
     assert float(SphericalCauchy.fit(balanced).rho) == 0.0
-    for bad in (np.tile(np.eye(3)[0], (5, 1)), np.full((5, 3), np.nan)):
-        with pytest.raises(ValueError, match="coincide"):
+    for bad, why in ((np.tile(np.eye(3)[0], (5, 1)), "coincide"), (np.full((5, 3), np.nan), "finite points")):
+        with pytest.raises(ValueError, match=why):
             SphericalCauchy.fit(bad)
     with pytest.raises(ValueError, match="n > 0"):
         SphericalCauchy.fit(np.empty((0, 3)))
