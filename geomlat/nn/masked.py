@@ -73,9 +73,10 @@ class MADE(Layer):
             msg = f"MADE needs coordinates, outputs and hidden layers, got {self.dim}, {self.width}, {self.hidden}"
             raise ValueError(msg)
         degrees = np.concatenate((np.arange(1, self.dim + 1), np.zeros(self.context, int)))
+        lowest = 0 if self.context or self.dim == 1 else 1
         layers = []
         for n in self.hidden:
-            after = np.arange(n) % max(self.dim - 1, 1) + (1 if self.dim > 1 else 0)
+            after = lowest + np.arange(n) % (self.dim - lowest)
             layers.append(MaskedDense((degrees[:, None] <= after).astype(float), self.activation))
             degrees = after
         outputs = np.repeat(np.arange(1, self.dim + 1), self.width)

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from geomlat.grad import gradcheck, gradcheck_vector
-from geomlat.nn import ACTIVATIONS, MLP, Dense, Layer, glorot_uniform, he_normal, orthogonal, zeros
+from geomlat.nn import ACTIVATIONS, MLP, Dense, Gated, GatedMLP, Layer, glorot_uniform, he_normal, orthogonal, zeros
+from geomlat.nn.masked import MADE
 from geomlat.random import stream
 
 SMOOTH = sorted(set(ACTIVATIONS) - {"relu", "leaky_relu"})
@@ -41,6 +42,9 @@ LAYERS = {f"dense-{name}": Dense(4, 3, name) for name in sorted(ACTIVATIONS)} | 
     "mlp": MLP((4, 5, 6, 3), "tanh", final="softplus"),
     "mlp-relu": MLP([4, 8, 3]),
     "one layer": MLP((4, 3)),
+    "gated": Gated(4, 3),
+    "gated-mlp": GatedMLP((4, 5, 6), 3),
+    "masked": MADE(3, (8, 7), 1, context=1, activation="tanh"),
 }
 
 
@@ -62,6 +66,28 @@ def test_dense_is_the_affine_map():
     x = np.array([[1.0, -1.0, 2.0]])
     y, _ = layer.vjp(layer.view(theta), x)
     np.testing.assert_array_equal(y, x @ np.arange(6.0).reshape(3, 2) + [6.0, 7.0])
+
+
+def test_a_gated_layer_is_a_linear_map_times_the_sigmoid_of_another():
+    layer = Gated(4, 3)
+    theta, x = random_theta(layer), np.random.default_rng(1).standard_normal((5, 4))
+    p = layer.view(theta)
+    assert list(p) == ["value.weight", "value.bias", "gate.weight", "gate.bias"]
+    gate = 1 / (1 + np.exp(-(x @ p["gate.weight"] + p["gate.bias"])))
+    np.testing.assert_allclose(layer.vjp(p, x)[0], (x @ p["value.weight"] + p["value.bias"]) * gate, rtol=1e-13)
+
+
+@pytest.mark.parametrize(("dim", "context", "width"), [(1, 0, 2), (1, 2, 1), (2, 0, 3), (4, 0, 1), (4, 2, 2)])
+@pytest.mark.parametrize("hidden", [(9,), (9, 8)])
+def test_a_masked_output_sees_the_coordinates_before_its_own_and_the_context(dim, context, width, hidden):
+    """All of them and nothing else: the linear network of ones counts the ways from each input to each output."""
+    layer = MADE(dim, hidden, width, context=context, activation="identity")
+    p = layer.view(np.ones(layer.layout.size))
+    ways = layer.vjp(p, np.eye(dim + context))[0] - layer.vjp(p, np.zeros(dim + context))[0]
+    ways = ways.reshape(dim + context, dim, width)
+    before = np.arange(dim)[:, None] < np.arange(dim)
+    sees = np.concatenate((before, np.ones((context, dim), bool)))
+    np.testing.assert_array_equal(ways > 0, np.repeat(sees[:, :, None], width, axis=2))
 
 
 def test_mlp_is_its_layers_in_a_row():
