@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from functools import cached_property
 from typing import Any
 
 import array_api_compat
@@ -53,22 +52,28 @@ class Params(Mapping[str, Any]):
     def __init__(self, layout: Layout, vector: Any) -> None:
         self.layout, self._vector = layout, vector
         self._unset: dict[int, Any] = {}
+        self._views: dict[str, Any] = {}
+        self._owned: dict[object, tuple[Any, ...]] = {}
 
-    # Made when first asked for: the compiled passes of flows read the vector itself.
-    @cached_property
-    def _views(self) -> dict[str, Any]:
-        vector, lead = self._vector, self._vector.shape[:-1]
-        return {n: vector[..., where].reshape(lead + shape) for n, (where, shape) in self.layout.slices.items()}
+    # Made when first asked for: the compiled passes read the vector itself.
+    def _view(self, name: str) -> Any:
+        found = self._views.get(name)
+        if found is None:
+            where, shape = self.layout.slices[name]
+            found = self._views[name] = self._vector[..., where].reshape(self._vector.shape[:-1] + shape)
+        return found
 
-    @cached_property
-    def _owned(self) -> dict[object, tuple[Any, ...]]:
-        return {owner: tuple(self._views[n] for n in names) for owner, names in self.layout.owned.items()}
+    def _of(self, layer: object) -> tuple[Any, ...]:
+        owned = self._owned.get(layer)
+        if owned is None:
+            owned = self._owned[layer] = tuple(self._view(n) for n in self.layout.owned[layer])
+        return owned
 
     @property
     def vector(self) -> Any:
         """The flat vector."""
         if self._unset:
-            self._settle(*self._views.values())
+            self._settle(*self._unset.values())
         return self._vector
 
     @property
@@ -78,7 +83,7 @@ class Params(Mapping[str, Any]):
 
     def of(self, layer: object) -> tuple[Any, ...]:
         """The parameters a layer owns itself, in the order it declares them."""
-        owned = self._owned[layer]
+        owned = self._of(layer)
         if self._unset:
             self._settle(*owned)
         return owned
@@ -89,7 +94,7 @@ class Params(Mapping[str, Any]):
         That spares a gradient three passes in four. What is read past this object, from the vector it was made of, may
         be old until `vector` is asked for.
         """
-        for view in self._views.values():
+        for view in map(self._view, self.layout.slices):
             if type(view) is ndarray and view.ndim > 1 and view.size >= LARGE:
                 self._unset[id(view)] = view
             else:
@@ -97,7 +102,7 @@ class Params(Mapping[str, Any]):
 
     def add_product(self, layer: object, k: int, a: Any, b: Any) -> None:
         """``w += a @ b``, w the parameter ``k`` of a layer."""
-        view = self._owned[layer][k]
+        view = self._of(layer)[k]
         if self.overwrites(layer, k):
             np.matmul(a, b, out=view)
         else:
@@ -105,7 +110,7 @@ class Params(Mapping[str, Any]):
 
     def overwrites(self, layer: object, k: int) -> bool:
         """Whether what is added to the parameter ``k`` of a layer has to be written to `buffer` instead, this once."""
-        return self._unset.pop(id(self._owned[layer][k]), None) is not None
+        return self._unset.pop(id(self._of(layer)[k]), None) is not None
 
     def _settle(self, *views: Any) -> None:
         for view in views:
@@ -113,12 +118,12 @@ class Params(Mapping[str, Any]):
                 view[...] = 0
 
     def __getitem__(self, name: str) -> Any:
-        view = self._views[name]
+        view = self._view(name)
         self._settle(view)
         return view
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._views)
+        return iter(self.layout.slices)
 
     def __len__(self) -> int:
-        return len(self._views)
+        return len(self.layout.slices)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
+
+import numpy as np
+from numpy import ndarray
 
 from geomlat.backends import namespace
 from geomlat.distributions import Normal, ProductDistribution, SphericalUniform
@@ -27,9 +31,19 @@ class Fixed(Layer):
 
         if self.family == "uniform":
             return SphericalUniform(self.dim), pull
+        if type(p.buffer) is ndarray:
+            return _standard_normal(self.dim, p.buffer.dtype), pull
         xp = namespace(p.vector)
         zeros = xp.zeros(self.dim, dtype=p.vector.dtype)
         return Normal(zeros, xp.ones_like(zeros)), pull
+
+
+@cache
+def _standard_normal(dim: int, dtype: np.dtype[Any]) -> Normal:
+    # Made once: its checks take as long as a step's loop over a hundred rows.
+    zeros, ones = np.zeros(dim, dtype), np.ones(dim, dtype)
+    zeros.flags.writeable = ones.flags.writeable = False
+    return Normal(zeros, ones)
 
 
 @dataclass(frozen=True, eq=False)
