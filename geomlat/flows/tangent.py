@@ -25,6 +25,9 @@ from geomlat.random import stream, uniform
 from geomlat.train.trainable import Trainable, finite, shaped
 
 Array = Any
+POLE = 1e-6
+"""The distance from a base on a sphere, or from its antipode, nearer than which a point counts as that far away: a
+density carried there by the exponential map has a pole of order n - 1, too slight to matter but infinite."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -126,9 +129,12 @@ class TangentFlow(Trainable):
             return c + turns, volume + xp.zeros_like(turns[..., 0])
         if not isinstance(self.manifold, Sphere):
             return c[None], volume[None]
-        r = xp.maximum(self.manifold.norm(base, u), xp.full_like(volume, 1e-30))
-        ratio = (r + xp.asarray(self._turns(), dtype=c.dtype)) / r
-        return ratio[..., None] * c, volume - (self.manifold.dim - 1) * xp.log(xp.abs(ratio))
+        n, length = self.manifold.dim, self.manifold.norm(base, u)
+        turns, r = xp.asarray(self._turns(), dtype=c.dtype), xp.maximum(length, xp.full_like(length, POLE))
+        first = xp.astype(xp.arange(n) == 0, c.dtype)
+        direction = xp.where((length < POLE)[:, None], first, c / r[:, None])
+        volume = xp.maximum(volume, xp.full_like(volume, (n - 1) * math.log(POLE / math.pi)))
+        return c + turns[..., None] * direction, volume - (n - 1) * xp.log(xp.abs((r + turns) / r))
 
     def _turns(self) -> np.ndarray:
         """What is added to a tangent: to its length on a sphere, ``(tangents, 1)``, to its angles on a torus."""

@@ -131,6 +131,22 @@ def test_windings_make_the_tangent_density_whole():
     assert mass[0] < mass[1] <= mass[2] + 1e-9
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("windings", [0, 1])
+def test_a_tangent_density_at_its_base_and_opposite(dtype, windings):
+    model = TangentFlow(manifold=Sphere(2), base=BASES[0], windings=windings, **SMALL)
+    model.fitted(model.init(rng=0, dtype=dtype))
+    steps = np.array([0.0, 1e-30, 1e-12, 1e-7, 1e-4])  # a geodesic of length 2 pi ends at the base
+    tilted = np.stack((np.sin(steps), np.zeros(5), np.cos(steps)), axis=-1).astype(dtype)
+    near, far = model.log_prob(tilted), model.log_prob(-tilted)
+    ends = np.log(2.0) + np.array([-0.5, -2.0]) * np.pi**2 - np.log(2.0 * np.pi) + np.log(np.array([1.0, 2.0]) * np.pi)
+    pole = np.exp(ends - np.log(1e-6)) * (1.0 if windings else np.array([0.5, 0.0]))
+    np.testing.assert_allclose(near[:3], np.log(1.0 / (2.0 * np.pi) + pole[1]), rtol=1e-5)
+    np.testing.assert_allclose(far[:3], np.log(pole[0]), rtol=1e-5)
+    assert near[4] == pytest.approx(-np.log(2.0 * np.pi), abs=1e-3)
+    assert far[4] < far[0] - 3.0
+
+
 def test_a_tangent_density_on_the_hyperboloid():
     model = fitted(TangentFlow(manifold=Hyperboloid(2), base=[1.0, 0.0, 0.0], **SMALL))
     axis = np.linspace(-8.0, 8.0, 401)
