@@ -43,7 +43,7 @@ class Coupling(Transform):
     Raises
     ------
     ValueError
-        If ``keep`` does not leave at least one coordinate of each kind.
+        If ``keep`` names a coordinate twice or does not leave at least one of each kind.
     """
 
     dim: int
@@ -57,11 +57,12 @@ class Coupling(Transform):
     moved: tuple[int, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        keep = range(self.dim // 2) if self.keep is None else self.keep
+        keep = range(self.dim // 2) if self.keep is None else tuple(self.keep)
         others = [j for j in range(self.dim) if j not in set(keep)]
         kept, moved = (others, sorted(keep)) if self.flip else (sorted(keep), others)
-        if not moved or not (kept or self.periodic) or not set(kept) <= set(range(self.dim)):
-            msg = f"a coupling of {self.dim} coordinates keeps some of them and moves some, got keep={self.keep}"
+        once = len(set(keep)) == len(keep) and set(keep) <= set(range(self.dim))
+        if not once or not moved or not (kept or self.periodic):
+            msg = f"a coupling of {self.dim} coordinates keeps some of them, each once, and moves some; got keep={keep}"
             raise ValueError(msg)
         seen = len(kept) * (2 if self.periodic else 1) + self.context
         widths = (*((seen, *self.hidden) if seen else (1,)), len(moved) * self.map.width)

@@ -268,8 +268,8 @@ def test_rows_of_an_affine_coupling_are_those_of_the_array_expressions(keep, dty
 
 @pytest.mark.parametrize("make", [AffineCoupling, AdditiveCoupling, SplineCoupling])
 def test_couplings_need_both_kinds_of_coordinates(make):
-    for keep in ((), (0, 1), (2,)):
-        with pytest.raises(ValueError, match="keeps some of them and moves some"):
+    for keep in ((), (0, 1), (2,), (0, 0)):
+        with pytest.raises(ValueError, match="keeps some of them, each once, and moves"):
             make(dim=2, keep=keep)
 
 
