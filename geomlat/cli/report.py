@@ -24,6 +24,7 @@ from geomlat.evaluate import (
     tails,
 )
 from geomlat.evaluate.tails import LEVELS
+from geomlat.manifolds import Euclidean
 from geomlat.models import CosineLoss, DiscretisedLogistic, independent_features
 from geomlat.models.angles import Angles
 from geomlat.random import stream
@@ -192,7 +193,8 @@ def _knn(model: Any, x: np.ndarray, dataset: Dataset, rng: Any) -> float:
     first, starts = rng.child("train"), range(0, len(dataset.train), _ROWS)
     blocks = (dataset.prepare(dataset.train[i : i + _ROWS], rng=first.at(i)) for i in starts)
     z = np.concatenate([model.transform(block) for block in blocks])
-    metric = model.manifold.pairwise_dist if hasattr(model, "posterior") else None
+    manifold = getattr(model, "manifold", None)
+    metric = None if manifold is None or isinstance(manifold, Euclidean) else manifold.pairwise_dist
     return knn_accuracy(z, dataset.train_labels, model.transform(x), dataset.test_labels, pairwise_dist=metric)
 
 

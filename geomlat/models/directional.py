@@ -84,7 +84,7 @@ class VonMisesFisherLatent(DirectionalLatent):
     kappa_shift: float = 0.0
     estimator: str = "implicit"
     kappa_start: float | None = None
-    head: Dense = field(init=False)
+    head: Dense = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         check_kappa(self.kappa_shift, self.kappa_start)
@@ -113,7 +113,7 @@ class PowerSphericalLatent(DirectionalLatent):
 
     kappa_shift: float = 0.0
     kappa_start: float | None = None
-    head: Dense = field(init=False)
+    head: Dense = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         check_kappa(self.kappa_shift, self.kappa_start)
@@ -138,7 +138,7 @@ class SphericalCauchyLatent(DirectionalLatent):
     """
 
     rho_start: float = 1.5
-    head: Dense = field(init=False)
+    head: Dense = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "head", self._head(self.rho_start))

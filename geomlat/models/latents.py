@@ -32,7 +32,7 @@ class GaussianLatent(Latent):
 
     n_in: int
     dim: int
-    head: Dense = field(init=False)
+    head: Dense = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "head", Dense(self.n_in, 2 * self.dim))

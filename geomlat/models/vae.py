@@ -213,6 +213,9 @@ class VAE(Estimator):
         ``(steps, n, n_features)``: means of ``p(x | z)`` at equal steps of latent distance, both ends included.
         """
         at_least("steps", steps, 2)
+        if len(A) != len(B):
+            msg = f"interpolate takes as many rows A as B, the ends of each geodesic; got {len(A)} and {len(B)}"
+            raise ValueError(msg)
         x, y, manifold = self.transform(A), self.transform(B), self.manifold
         xp, u = namespace(x), manifold.log(x, y)
         t = xp.linspace(0.0, 1.0, steps, dtype=x.dtype, device=device(x))

@@ -38,8 +38,8 @@ class WrappedLatent(Latent):
     n_in: int
     space: Space
     full: bool = False
-    head: Dense = field(init=False)
-    lower: tuple[Dense, ...] = field(init=False)
+    head: Dense = field(init=False, repr=False)
+    lower: tuple[Dense, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "head", Dense(self.n_in, (3 if self._round else 2) * self.dim))

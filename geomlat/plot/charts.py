@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Map = Callable[[Any], Any]
-_LETTERS = {Sphere: "S", Euclidean: "R", Torus: "T", Hyperboloid: "H", PoincareBall: "H"}
+_LETTERS = {Sphere: "S", Euclidean: "R", Torus: "T", Hyperboloid: "H", PoincareBall: "B", Stereographic: "M"}
 _FLAT = {(Sphere, 1): "s1", (Sphere, 2): "s2", (Euclidean, 2): "e2", (Torus, 2): "t2"}
 
 

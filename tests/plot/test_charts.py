@@ -37,15 +37,15 @@ def test_other_manifolds_have_none():
 
 
 def test_factors_stand_side_by_side():
-    manifold = Product(Sphere(2), Euclidean(3), Hyperboloid(2, -0.69))
+    manifold = Product(Sphere(2), Euclidean(3), Hyperboloid(2, -0.69), Stereographic(2, np.float32(0.1)))
     z = manifold.random_point((30,), rng=1)
     figure = plot.latent_product(z, manifold, np.arange(30) % 3, title="both")
-    assert [ax.get_title() for ax in figure.axes] == ["S^2", "H^2, curvature -0.69"]
-    sphere, _, disc = manifold.split(z)
-    first, second = (np.asarray(ax.collections[0].get_offsets()) for ax in figure.axes)
+    assert [ax.get_title() for ax in figure.axes] == ["S^2", "H^2, curvature -0.69", "M^2, curvature 0.1"]
+    sphere, _, disc, _ = manifold.split(z)
+    first, second = (np.asarray(ax.collections[0].get_offsets()) for ax in figure.axes[:2])
     for shown, expected in ((first, plot.hammer(sphere)), (second, plot.chart(Hyperboloid(2, -0.69)).there(disc))):
         np.testing.assert_allclose(shown[np.lexsort(shown.T)], expected[np.lexsort(expected.T)])
-    assert len(figure.axes[1].get_legend().get_texts()) == 3
+    assert len(figure.axes[2].get_legend().get_texts()) == 3
     with pytest.raises(ValueError, match="none of the factors"):
         plot.latent_product(np.zeros((2, 3)), Product(Euclidean(3)))
 
@@ -79,6 +79,8 @@ def test_ways_follow_geodesics(latent):
     np.testing.assert_allclose(ways[2], model.inverse_transform(half), atol=1e-5)
     with pytest.raises(ValueError, match="steps"):
         model.interpolate(a, b, steps=1)
+    with pytest.raises(ValueError, match="as many rows A as B"):
+        model.interpolate(a[:1], b)
 
 
 def test_ways_are_lines_of_images():
