@@ -122,7 +122,9 @@ def vae(
     n_features
         Columns of the data.
     latent
-        ``"s2"`` is a von Mises-Fisher latent on the sphere S^2 (three coordinates), ``"e2"`` a Gaussian one on R^2.
+        ``"s2"`` is a von Mises-Fisher latent on the sphere S^2 (three coordinates), ``"e2"`` a Gaussian one on R^2,
+        ``"h2"``, ``"p2"`` and ``"u2"`` wrapped normals on the hyperboloid, the ball and where the curvature is learned,
+        ``"t2"`` one on the torus; ``"e5:full"`` has any covariance; ``"s2,h2,e2"`` and ``"4*s2"`` are products.
     hidden
         Widths of the encoder's hidden layers; the decoder has them in reverse.
     likelihood
@@ -139,8 +141,9 @@ def vae(
     free_bits, iwae, euclidean_kl
         Of the objective, see `VAE`.
     latent_options
-        For a sphere ``family`` (``"vmf"``, ``"power"``, ``"cauchy"``), ``kappa_shift`` (0; the literature's +1),
-        ``kappa_start`` and ``estimator`` (``"implicit"``); for a curved space ``curvature`` and ``learned``.
+        For a sphere ``family`` (``"vmf"``, ``"power"``, ``"cauchy"``), ``kappa_shift`` (0; the literature's +1) and
+        ``kappa_start``, of vmf also ``estimator`` (``"implicit"``), of cauchy only ``rho_start``; for ``h``, ``p`` and
+        ``u`` the ``curvature`` (-1), for ``u``, where it is the start, also ``learned`` (False: it stays).
 
     Raises
     ------
