@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Map = Callable[[Any], Any]
 _LETTERS = {Sphere: "S", Euclidean: "R", Torus: "T", Hyperboloid: "H", PoincareBall: "B", Stereographic: "M"}
+_COLUMNS = 4
 _FLAT = {(Sphere, 1): "s1", (Sphere, 2): "s2", (Euclidean, 2): "e2", (Torus, 2): "t2"}
 
 
@@ -87,7 +88,7 @@ def _caption(manifold: Any) -> str:
 def latent_product(z: Any, manifold: Any, labels: Any = None, *, title: str = "") -> Figure:
     """Points ``(n, width)`` of a product of manifolds, its factors side by side, coloured by ``labels`` ``(n,)``.
 
-    Factors without a picture (`chart`) are left out.
+    Factors without a picture (`chart`) are left out; more than four make further lines.
 
     Raises
     ------
@@ -99,12 +100,14 @@ def latent_product(z: Any, manifold: Any, labels: Any = None, *, title: str = ""
     if not drawn:
         msg = f"none of the factors of {manifold!r} can be drawn; circles and surfaces can"
         raise ValueError(msg)
-    wide = [6.4 if c.space == "s2" else 4.0 for _, c, _ in drawn]
-    figure = canvas(sum(wide) + 0.6, 5.0)
+    columns = min(len(drawn), _COLUMNS)
+    lines = -(-len(drawn) // columns)
+    wide = [max(6.4 if c.space == "s2" else 4.0 for _, c, _ in drawn[i::columns]) for i in range(columns)]
+    figure = canvas(sum(wide) + 0.6, (5.0 if lines == 1 else 4.2) * lines)
     headline(figure, title)
-    grid = figure.add_gridspec(1, len(drawn), width_ratios=wide)
+    grid = figure.add_gridspec(lines, columns, width_ratios=wide)
     for i, (factor, c, part) in enumerate(drawn):
-        ax = latent_axes(figure, grid[0, i], c.space)
+        ax = latent_axes(figure, grid[divmod(i, columns)], c.space)
         paint = draw_latent(ax, c.there(part), labels, space=c.space, title=_caption(factor))
     paint.legend(ax)
     return figure

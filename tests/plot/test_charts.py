@@ -46,6 +46,9 @@ def test_factors_stand_side_by_side():
     for shown, expected in ((first, plot.hammer(sphere)), (second, plot.chart(Hyperboloid(2, -0.69)).there(disc))):
         np.testing.assert_allclose(shown[np.lexsort(shown.T)], expected[np.lexsort(expected.T)])
     assert len(figure.axes[2].get_legend().get_texts()) == 3
+    many = Product(*[Sphere(1)] * 6)
+    axes = plot.latent_product(many.random_point((30,), rng=1), many).axes
+    assert [ax.get_subplotspec().rowspan.start for ax in axes] == [0, 0, 0, 0, 1, 1]
     with pytest.raises(ValueError, match="none of the factors"):
         plot.latent_product(np.zeros((2, 3)), Product(Euclidean(3)))
 
