@@ -236,6 +236,20 @@ def test_pulls_by_kernels_equal_the_array_expressions(n, dtype):
             assert np.all(gap <= 16 * np.finfo(dtype).eps * (wanted + size))
 
 
+@pytest.mark.parametrize("kind", [np.asarray, lambda a: a.view(Plain)], ids=["kernel", "generic"])
+@pytest.mark.parametrize("name", ["exp", "log", "norm", "logdet_exp"])
+def test_cotangents_of_a_value_used_in_many_rows_are_summed(name, kind):
+    m, gen = Hyperboloid(2, -0.3), np.random.default_rng(5)
+    x, u = m.project(gen.standard_normal(3)), gen.standard_normal(2)
+    second, _ = PULLS[name]
+    u = m.from_coordinates(x, u)
+    y, pull = getattr(m, name + "_vjp")(kind(x), kind((x, m.exp(x, u), u)[second]))
+    dy = gen.standard_normal((4, *np.shape(y)))
+    for many, one in zip(pull(kind(dy)), pull(kind(dy.sum(0))), strict=True):
+        assert many.shape == one.shape
+        np.testing.assert_allclose(np.asarray(many), np.asarray(one), rtol=1e-12, atol=1e-14)
+
+
 def test_pulls_by_kernels_stay_finite_where_squares_do_not():
     m, d = Hyperboloid(3), np.array([0.7, -1.0, 0.4, 2.0])
     for size in (0.0, 1e-300, 1e-170, 1e-20, 1e20, 1e120, 1e160):

@@ -169,6 +169,11 @@ def test_where_python_raises_or_takes_too_long_the_loop_starts_over_compiled(top
     assert gather._loop is not loop
 
 
+def test_an_index_out_of_bounds_is_an_error() -> None:
+    with pytest.raises(IndexError):
+        Interpreted(gather)(0, 3, np.ones(2), 2.0, np.ones(3))
+
+
 def test_a_mutant_is_left_for_later_when_its_time_is_over() -> None:
     def burn(item: SimpleNamespace, following: SimpleNamespace | None) -> bool:
         while time.process_time() < 0.3:
