@@ -166,8 +166,8 @@ class Flow(Trainable):
             return xp.reshape(self.log_prob(xp.reshape(X, (-1, self.dim))), X.shape[:-1])
         rows = self._joined(finite("X", shaped("X", X, self.dim)), context)
         theta = self.vector()
-        rows = namespace(rows).astype(rows, theta.dtype, copy=False)
-        return self.log_density_vjp(self.view(theta), *self._split(rows))[0]
+        rows, p = namespace(rows).astype(rows, theta.dtype, copy=False), self.view(theta)
+        return in_blocks(lambda block: self.log_density_vjp(p, *self._split(block))[0], rows)
 
     def log_prob_vjp(self, x: Array) -> tuple[Array, Callable[[Array], tuple[Array]]]:
         """``log p`` of points ``(..., dim)`` by the fitted parameters, and ``pull(dl) -> (dx,)``, as of any law."""
@@ -189,8 +189,8 @@ class Flow(Trainable):
         z = self.base_like(theta).sample(n if isinstance(n, tuple) else (n,), rng=rng)
         xp = namespace(z)
         rows = xp.astype(xp.reshape(z, (-1, self.dim)), theta.dtype, copy=False)
-        x, _ = self.chain.forward(self.view(theta), *self._split(self._joined(rows, context)))
-        return xp.reshape(x, z.shape)
+        p, rows = self.view(theta), self._joined(rows, context)
+        return xp.reshape(in_blocks(lambda block: self.chain.forward(p, *self._split(block))[0], rows), z.shape)
 
     def _base_vjp(self, z: Array) -> tuple[Array, Callable[[Array], Array]]:
         if self.base is not None:
@@ -218,6 +218,16 @@ class Flow(Trainable):
             raise ValueError(msg)
         context = xp.broadcast_to(xp.astype(context, x.dtype, copy=False), (x.shape[0], self.context))
         return xp.concat((x, context), axis=-1)
+
+
+ROWS = 1 << 15
+"""Rows evaluated at once: of each a pass keeps what a pull would need, kilobytes in a deep flow."""
+
+
+def in_blocks(f: Callable[[Array], Array], rows: Array) -> Array:
+    """``f(rows)``, of a function of single rows, by blocks of `ROWS`."""
+    blocks = [f(rows[first : first + ROWS]) for first in range(0, max(rows.shape[0], 1), ROWS)]
+    return blocks[0] if len(blocks) == 1 else namespace(rows).concat(blocks, axis=0)
 
 
 STEP = 1e-3

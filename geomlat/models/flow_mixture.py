@@ -15,6 +15,7 @@ import numpy as np
 
 from geomlat.backends import namespace, to_host
 from geomlat.flows import ActNorm, Flow, InvertibleLinear, coupling_flow, polar_flow
+from geomlat.flows.flow import in_blocks
 from geomlat.grad import Params
 from geomlat.models._flow_starts import gaussians
 from geomlat.nn import MLP
@@ -361,8 +362,9 @@ class FlowMixture(Trainable):
         return layout.view(vectors.reshape(self.n_components, layout.size))
 
     def _joint(self, X: Array) -> Array:
-        p, x = self.view(self.vector()), self._points(X)
-        return self.component_log_probs_vjp(p, x)[0] + self._log_weights(p)
+        p = self.view(self.vector())
+        log_p = in_blocks(lambda x: self.component_log_probs_vjp(p, x)[0], self._points(X))
+        return log_p + self._log_weights(p)
 
     def _network(self, X: Array) -> Array:
         return self.posterior.vjp(self.view(self.vector()), self._points(X))[0]

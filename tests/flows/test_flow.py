@@ -9,6 +9,7 @@ from geomlat.flows import (
     ActNorm,
     AffineCoupling,
     Autoregressive,
+    Chain,
     CircularSpline,
     Flow,
     Moebius,
@@ -17,6 +18,7 @@ from geomlat.flows import (
     coupling_flow,
 )
 from geomlat.grad import gradcheck, gradcheck_vector
+from geomlat.models import FlowMixture
 from geomlat.optim import Adam
 
 WIDE = Normal(np.array([0.5, -0.5]), np.array([1.5, 0.7]))
@@ -173,6 +175,26 @@ def test_a_flow_is_a_law_and_may_be_a_base():
     whole.fitted(np.concatenate([inner.theta, theta]))
     np.testing.assert_allclose(outer.fitted(theta).log_prob(x), whole.log_prob(x), rtol=1e-12)
     np.testing.assert_allclose(outer.sample(6, rng=1), whole.sample(6, rng=1), rtol=1e-12)
+
+
+def test_many_rows_are_evaluated_by_blocks(monkeypatch):
+    from geomlat.flows import flow as module
+
+    flow = coupling_flow(2, 2, (5,), context=1)
+    mixture, seen, gen = FlowMixture(n_components=2, features=2), [], np.random.default_rng(0)
+    for model in (flow, mixture):
+        model.fitted(0.3 * gen.standard_normal(model.layout.size))
+    x, context = gen.standard_normal((250, 2)), gen.standard_normal((250, 1))
+
+    def values():
+        return flow.log_prob(x, context), flow.sample(250, rng=0, context=context), mixture.predict_proba(x)
+
+    whole, rule = values(), Chain.inverse_vjp
+    monkeypatch.setattr(Chain, "inverse_vjp", lambda c, p, y, *a: seen.append(y.shape[-2]) or rule(c, p, y, *a))
+    monkeypatch.setattr(module, "ROWS", 100)
+    for a, b in zip(values(), whole, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
+    assert seen == [100, 100, 50] * 2
 
 
 def test_a_start_hands_white_rows_to_every_act_norm():
