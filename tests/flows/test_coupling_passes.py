@@ -203,6 +203,19 @@ def test_two_models_may_be_fitted_at_once():
         assert np.array_equal(fit.result().theta, theta)
 
 
+def test_a_subclass_with_a_rule_of_its_own_is_heard():
+    class Doubled(AffineCoupling):
+        def inverse_vjp(self, p, y, context=None):
+            (x, logdet), pull = super().inverse_vjp(p, y, context)
+            return (2.0 * x, logdet), pull
+
+    first, kinds = AffineCoupling(dim=2, hidden=(4,)), (AffineCoupling, Doubled)
+    chains = [Chain((kind(dim=2, hidden=(4,)), first)) for kind in kinds]
+    theta, x = np.random.default_rng(0).standard_normal(chains[0].layout.size), np.ones((3, 2))
+    plain, doubled = (chain.inverse(chain.view(theta), x)[0] for chain in chains)
+    np.testing.assert_allclose(doubled, 2.0 * plain)
+
+
 def test_a_mixture_takes_its_flows_in_one_pass(monkeypatch):
     mixture, gen = FlowMixture(n_components=3, features=2, hidden=(8, 8)), np.random.default_rng(0)
     theta = 0.5 * gen.standard_normal(mixture.layout.size)
