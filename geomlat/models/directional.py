@@ -15,7 +15,7 @@ from geomlat.distributions import PowerSpherical, SphericalCauchy, VonMisesFishe
 from geomlat.distributions._vmf_rules import ESTIMATORS
 from geomlat.grad import Params
 from geomlat.manifolds import Sphere
-from geomlat.models.latent import Array, Latent, PullQ
+from geomlat.models.latent import Array, HeadLatent, PullQ
 from geomlat.models.priors import Fixed
 from geomlat.nn import Dense
 from geomlat.nn.activations import softplus
@@ -23,7 +23,7 @@ from geomlat.random import Stream
 
 
 @dataclass(frozen=True, eq=False)
-class DirectionalLatent(Latent):
+class DirectionalLatent(HeadLatent):
     """A law on S^dim about a mean direction mu, a normalised linear head, with one concentration."""
 
     n_in: int
@@ -55,9 +55,8 @@ class DirectionalLatent(Latent):
     def constraint(self, raw: Array) -> tuple[Array, Array]:
         """The concentration of the raw head, and its slope."""
 
-    def vjp(self, p: Params, h: Array) -> tuple[Any, PullQ]:
-        """The posterior of each row of ``h``, and its pull."""
-        out, pull_head = self.head.vjp(p, h)  # type: ignore[attr-defined]
+    def law_vjp(self, p: Params, out: Array) -> tuple[Any, PullQ]:
+        """The posterior at each row of the head's output, and its pull."""
         mu, pull_mu = self.manifold.project_vjp(out[..., :-1])
         concentration, slope = self.constraint(out[..., -1])
         q = self.law(mu, concentration)
@@ -67,7 +66,7 @@ class DirectionalLatent(Latent):
             dmu, dconcentration = dq
             ddirection = xp.zeros_like(mu) if dmu is None else pull_mu(dmu)[0]
             draw = xp.zeros_like(slope) if dconcentration is None else dconcentration * slope
-            return pull_head(xp.concat([ddirection, draw[..., None]], axis=-1), g)
+            return xp.concat([ddirection, draw[..., None]], axis=-1)
 
         return q, pull
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from geomlat.grad import Params
 from geomlat.manifolds import Manifold
-from geomlat.nn import Layer
+from geomlat.nn import Dense, Layer
 
 Array = Any
 PullQ = Callable[[Any, Params], Array]
@@ -60,3 +60,28 @@ class Latent(Layer):
     @abstractmethod
     def vjp(self, p: Params, h: Array) -> tuple[Any, PullQ]:
         """The posterior of each row of ``h``, and its pull."""
+
+
+class HeadLatent(Latent):
+    """A latent that reads ``h`` by its dense ``head``."""
+
+    head: Dense
+
+    @property
+    def only_head(self) -> bool:
+        """Whether nothing else reads ``h``, so that a network before it may take the head as one more layer."""
+        return True
+
+    @abstractmethod
+    def law_vjp(self, p: Params, out: Array) -> tuple[Any, PullQ]:
+        """The posterior at each row of the head's output, and ``pull(dq, g) -> dout``."""
+
+    def vjp(self, p: Params, h: Array) -> tuple[Any, PullQ]:
+        """The posterior of each row of ``h``, and its pull."""
+        out, pull_head = self.head.vjp(p, h)
+        q, pull_law = self.law_vjp(p, out)
+
+        def pull(dq: Any, g: Params) -> Array:
+            return pull_head(pull_law(dq, g), g)
+
+        return q, pull

@@ -18,7 +18,7 @@ from geomlat.distributions import Normal, ProductDistribution
 from geomlat.grad import Params, add
 from geomlat.manifolds import Euclidean, Product
 from geomlat.models.directional import DIRECTIONAL, DirectionalLatent, known_options
-from geomlat.models.latent import Array, Latent, PullQ
+from geomlat.models.latent import Array, HeadLatent, Latent, PullQ
 from geomlat.models.priors import Fixed, ProductPrior
 from geomlat.models.spaces import Space
 from geomlat.models.wrapped import WrappedLatent
@@ -27,7 +27,7 @@ from geomlat.nn.activations import softplus
 
 
 @dataclass(frozen=True, eq=False)
-class GaussianLatent(Latent):
+class GaussianLatent(HeadLatent):
     """A diagonal Gaussian on R^dim: mean linear, **standard deviation** by softplus of a linear head (no floor)."""
 
     n_in: int
@@ -47,16 +47,15 @@ class GaussianLatent(Latent):
         """The standard normal."""
         return Fixed("normal", self.dim)
 
-    def vjp(self, p: Params, h: Array) -> tuple[Normal, PullQ]:
-        """The posterior of each row of ``h``, and its pull."""
-        out, pull_head = self.head.vjp(p, h)
+    def law_vjp(self, p: Params, out: Array) -> tuple[Normal, PullQ]:
+        """The posterior at each row of the head's output, and its pull."""
         scale, slope = softplus(out[..., self.dim :])
         q = Normal(out[..., : self.dim], scale)
 
         def pull(dq: Any, g: Params) -> Array:
             xp = namespace(out)
             dloc, dscale = (xp.zeros_like(scale) if d is None else d for d in dq)
-            return pull_head(xp.concat([dloc, dscale * slope], axis=-1), g)
+            return xp.concat([dloc, dscale * slope], axis=-1)
 
         return q, pull
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from geomlat.grad import Params
-from geomlat.models.latent import Latent
-from geomlat.nn import MLP, GatedMLP, Layer
+from geomlat.models.latent import HeadLatent, Latent
+from geomlat.nn import MLP, GatedMLP, Layer, in_a_row
 
 Array = Any
 
@@ -32,8 +32,14 @@ class Posterior(Layer):
 
     def vjp(self, p: Params, x: Array) -> tuple[Any, Callable[..., Array]]:
         """The posterior of each row, and ``pull(dq, g, inputs=True) -> dx``; data need no ``dx``."""
-        h, pull_network = self.network.vjp(p, x if self.unit == 1.0 else x / self.unit)
-        q, pull_latent = self.latent.vjp(p, h)
+        seen, latent = x if self.unit == 1.0 else x / self.unit, self.latent
+        if isinstance(latent, HeadLatent) and latent.only_head and isinstance(self.network, MLP):
+            # The head goes through with the network, whose threads need not meet once more.
+            h, pull_network = in_a_row((*self.network.layers, latent.head), p, seen)
+            q, pull_latent = latent.law_vjp(p, h)
+        else:
+            h, pull_network = self.network.vjp(p, seen)
+            q, pull_latent = latent.vjp(p, h)
 
         def pull(dq: Any, g: Params, *, inputs: bool = True) -> Array:
             dx = pull_network(pull_latent(dq, g), g, inputs=inputs)

@@ -14,7 +14,7 @@ from geomlat.distributions import WrappedNormal
 from geomlat.grad import Params, add
 from geomlat.manifolds import Manifold, Torus
 from geomlat.manifolds.angles import angles_from_pairs_vjp, pairs_from_angles_vjp
-from geomlat.models.latent import Array, Latent, PullQ
+from geomlat.models.latent import Array, HeadLatent, PullQ
 from geomlat.models.spaces import Space, StandardWrapped
 from geomlat.nn import Dense
 from geomlat.nn.activations import softplus
@@ -22,7 +22,7 @@ from geomlat.nn.initialisers import zeros
 
 
 @dataclass(frozen=True, eq=False)
-class WrappedLatent(Latent):
+class WrappedLatent(HeadLatent):
     """A wrapped normal law on a `Space`: location ``exp_o`` of a linear head, **scale** by softplus of another.
 
     The location is the exponential of the head's tangent vector at the origin, the scales are the standard deviations
@@ -74,16 +74,40 @@ class WrappedLatent(Latent):
         """The wrapped normal of scale 1 about the origin, of the same curvature."""
         return StandardWrapped(self.space)
 
+    @property
+    def only_head(self) -> bool:
+        """Without a head for what is below a diagonal."""
+        return not self.full
+
     def vjp(self, p: Params, h: Array) -> tuple[WrappedNormal, PullQ]:
         """The posterior of each row of ``h``, and its pull."""
         out, pull_head = self.head.vjp(p, h)
+        q, pull_law = self._law_vjp(p, out, h)
+
+        def pull(dq: Any, g: Params) -> Array:
+            dh, dout = pull_law(dq, g)
+            return add(dh, pull_head(dout, g))
+
+        return q, pull
+
+    def law_vjp(self, p: Params, out: Array) -> tuple[WrappedNormal, PullQ]:
+        """The posterior at each row of the head's output, and its pull; for scales of a diagonal."""
+        q, pull_law = self._law_vjp(p, out, None)
+
+        def pull(dq: Any, g: Params) -> Array:
+            return pull_law(dq, g)[1]
+
+        return q, pull
+
+    def _law_vjp(self, p: Params, out: Array, h: Array | None) -> tuple[WrappedNormal, Callable[..., Any]]:
+        # The posterior, and its pull to (dh, dout); h is for the head of what is below the diagonal.
         manifold, pull_space = self.space.vjp(p)
         loc, pull_loc = _placed_vjp(manifold, out[..., : -self.dim])
         spread, slope = softplus(out[..., -self.dim :])
         scale, pull_scale = self._factor_vjp(p, h, spread) if self.full else (spread, None)
         q = WrappedNormal(manifold, loc, scale, full=self.full)
 
-        def pull(dq: Any, g: Params) -> Array:
+        def pull(dq: Any, g: Params) -> tuple[Array | None, Array]:
             xp = namespace(out)
             *fields, dloc, dscale = dq
             dplace, *more = pull_loc(dloc)
@@ -91,7 +115,7 @@ class WrappedLatent(Latent):
             dscale = xp.zeros_like(scale) if dscale is None else dscale
             dh, dspread = (None, dscale) if pull_scale is None else pull_scale(dscale, g)
             dplace = xp.zeros_like(out[..., : -self.dim]) if dplace is None else dplace
-            return add(dh, pull_head(xp.concat([dplace, dspread * slope], axis=-1), g))
+            return dh, xp.concat([dplace, dspread * slope], axis=-1)
 
         return q, pull
 

@@ -7,7 +7,7 @@ from geomlat.nn.dense import Dense
 from geomlat.nn.gated import Gated, GatedMLP
 from geomlat.nn.initialisers import glorot_uniform, he_normal, orthogonal, zeros
 from geomlat.nn.layer import Layer
-from geomlat.nn.mlp import MLP
+from geomlat.nn.mlp import MLP, in_a_row
 
 __all__ = [
     "ACTIVATIONS",
@@ -20,6 +20,7 @@ __all__ = [
     "activation",
     "glorot_uniform",
     "he_normal",
+    "in_a_row",
     "orthogonal",
     "zeros",
 ]

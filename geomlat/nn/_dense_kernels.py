@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from geomlat.backends import kernel
-from geomlat.backends.tiles import GATE, PLAIN, RELU, product, transpose
+from geomlat.backends.tiles import GATE, PLAIN, RELU, dots, product, transpose
 
 PART = 16
 """Rows that go through the layers together."""
@@ -49,8 +49,13 @@ def forward(i: int, sizes: Any, layers: Any, turning: Any, theta: Any, x: Any, s
 
 
 @kernel(cost=1.0)
-def pull_rows(i: int, sizes: Any, layers: Any, turned: Any, zeros: Any, store: Any, dy: Any, back: Any) -> None:
-    """Part ``i`` of the cotangents of every layer's sums but the last one's, ``dy``, to ``back``, which is as store."""
+def pull_rows(
+    i: int, sizes: Any, layers: Any, turned: Any, zeros: Any, theta: Any, store: Any, dy: Any, back: Any, dx: Any
+) -> None:
+    """Part ``i`` of the cotangents of every layer's sums but the last one's, ``dy``, to ``back``, which is as store.
+
+    Those of x go to ``dx``, if that is not empty.
+    """
     rows, per, last = sizes[0], sizes[1], layers.shape[0] - 1
     begin = i * per
     n = min(per, rows - begin)
@@ -67,6 +72,12 @@ def pull_rows(i: int, sizes: Any, layers: Any, turned: Any, zeros: Any, store: A
                 n, n_in, n_out, back, rows * layers[l, 5] + begin * n_out, n_out, 1, turned, layers[l, 6], n_in,
                 zeros, 0, 0, back, to, n_in, store, to, finish,
             )  # fmt: skip
+    if dx.shape[0] > 0:
+        n_in, n_out, to, weight = layers[0, 2], layers[0, 3], begin * layers[0, 2], layers[0, 0]
+        sums = back
+        if last == 0:
+            sums = dy
+        dots(n, n_in, n_out, sums, begin * n_out, n_out, theta, weight, n_out, zeros, 0, 0, dx, to, n_in)
 
 
 @kernel(cost=1.0)

@@ -20,6 +20,8 @@ Array = Any
 FINISHES = {"identity": tiles.PLAIN, "relu": tiles.RELU}
 MOST_ROWS = 256
 """Rows up to which tiles are no slower than BLAS, whose packing pays from there on."""
+FEW = 64
+"""Inputs up to which their cotangents are found in the pass: each call of BLAS wakes its threads beside ours."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,9 @@ def run(layers: tuple[Any, ...], p: Params, x: ndarray) -> tuple[ndarray, Callab
         ds, zeros = rows(np.asarray(top, dtype), batch).reshape(-1), np.zeros(plan.widest + 1, dtype)
         zeros[-1] = 1.0
         back = scratch(n * (plan.stored - n_out), dtype)
-        kernels.pull_rows(parts, sizes, plan.layers, turned, zeros, store, ds, back)
+        few = inputs and layers[0].n_in <= FEW
+        dx = np.empty(n * layers[0].n_in if few else 0, dtype)
+        kernels.pull_rows(parts, sizes, plan.layers, turned, zeros, flat, store, ds, back, dx)
         into, grad = _plan(layers, g.layout), g.buffer
         direct = grad.dtype == dtype and grad.ndim == 1 and grad.flags.c_contiguous
         kept = np.array([direct and not g.overwrites(layer, 0) for layer in layers], np.int64)
@@ -71,8 +75,8 @@ def run(layers: tuple[Any, ...], p: Params, x: ndarray) -> tuple[ndarray, Callab
         )
         if not direct:
             g.vector[...] += total
-        if not inputs:
-            return None
+        if not inputs or few:
+            return dx.reshape(*batch, -1) if few else None
         first = (ds if len(layers) == 1 else back[: n * layers[0].n_out]).reshape(*batch, -1)
         return first @ p.of(layers[0])[0].T
 

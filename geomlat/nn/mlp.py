@@ -66,4 +66,9 @@ class MLP(Layer):
 
     def vjp(self, p: Params, x: Array) -> tuple[Array, Callable[..., Array]]:
         """The output, and ``pull(dy, g, inputs=True) -> dx`` as in `Dense.vjp`."""
-        return run(self.layers, p, x) if takes(self.layers, p, x) else stacked_vjp(self.layers, p, x)
+        return in_a_row(self.layers, p, x)
+
+
+def in_a_row(layers: tuple[Dense, ...], p: Params, x: Array) -> tuple[Array, Callable[..., Array]]:
+    """The output of dense layers one after another, and ``pull(dy, g, inputs=True) -> dx`` as in `Dense.vjp`."""
+    return run(layers, p, x) if takes(layers, p, x) else stacked_vjp(layers, p, x)

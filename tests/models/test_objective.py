@@ -271,3 +271,21 @@ def test_networks_see_counts_in_their_unit():
     plain, counts = (autoencoder(5, hidden=(4,), likelihood=name) for name in ("bernoulli", "binomial:16"))
     theta = plain.init(rng=1)
     np.testing.assert_allclose(counts.encode(theta, 16 * x).point, plain.encode(theta, x).point, rtol=1e-14)
+
+
+@pytest.mark.parametrize("layers", ["dense", "gated"])
+@pytest.mark.parametrize("text", ["e3", "s2", "h2", "t2", "u2:full", "s2,e2"])
+def test_a_posterior_is_its_network_then_its_latent(text, layers):
+    """Whether the head of the latent goes through with the network or on its own."""
+    posterior = vae(7, latent=text, hidden=(9, 5), layers=layers).posterior
+    theta, x = posterior.init(rng=0), np.random.default_rng(1).standard_normal((4, 7))
+    p, found, wanted = posterior.view(theta), np.zeros_like(theta), np.zeros_like(theta)
+    q, pull = posterior.vjp(p, x)
+    h, pull_network = posterior.network.vjp(p, x)
+    r, pull_latent = posterior.latent.vjp(p, h)
+    z = r.sample(rng=2)
+    (_, *dq), (_, *dr) = (law.log_prob_vjp(z)[1](np.arange(4.0)) for law in (q, r))
+    dx = pull(tuple(dq), posterior.view(found))
+    np.testing.assert_allclose(dx, pull_network(pull_latent(tuple(dr), posterior.view(wanted)), posterior.view(wanted)))
+    np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-11)
+    assert np.any(found)
