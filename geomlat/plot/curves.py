@@ -129,8 +129,9 @@ def estimation_bias(
     ax = figure.subplots()
     style: dict[str, Any] = {"color": COLOURS[0], "marker": "o", "markersize": 4, "linewidth": 1.2, "capsize": 3}
     ax.errorbar(samples, gaps, yerr=errors, **style)
-    decay = [gaps[0] * samples[0] / k for k in samples]
-    ax.plot(samples, decay, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
+    k = np.geomspace(samples[0], samples[-1], 200)  # the axis is linear around 0, where the line bends
+    ax.plot(k, gaps[0] * samples[0] / k, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)), label="1 / samples")
+    ax.legend(frameon=False, fontsize=8, labelcolor=GREY)
     ax.set_xscale("log")
     ax.set_yscale("symlog", linthresh=max(errors))
     dress(ax, title=title, x="importance samples", y="exact less estimated log-density (nats)")

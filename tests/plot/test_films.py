@@ -127,5 +127,7 @@ def test_the_bias_of_estimates_is_drawn():
     np.testing.assert_allclose(bars[0].get_ydata().astype(float), (0.5, 0.06, -0.001))
     np.testing.assert_allclose(bars[2][0].get_segments()[1][:, 1], (0.05, 0.07))
     decay = ax.lines[-1]
-    np.testing.assert_allclose(decay.get_ydata(), (0.5, 0.05, 0.005))
+    assert decay.get_label() == "1 / samples"
+    np.testing.assert_allclose(decay.get_ydata(), 0.5 / decay.get_xdata())
+    assert (decay.get_xdata()[0], len(decay.get_xdata())) == (1.0, 200)
     assert (ax.get_xscale(), ax.get_yscale(), ax.get_title()) == ("log", "symlog", "bias")
