@@ -7,7 +7,7 @@ import pytest
 from wrapped_quadrature import gauss
 
 from geomlat.distributions import WrappedNormal, kl_divergence, kl_divergence_vjp, kl_method
-from geomlat.distributions._circle_kl import circle_kl
+from geomlat.distributions._circle_kl import circle_kl, log_wrapped
 from geomlat.grad import gradcheck
 from geomlat.manifolds import Sphere, Stereographic, Torus
 
@@ -29,6 +29,21 @@ def test_by_the_densities(case):
     assert float(mirrored) == pytest.approx(float(kl_divergence(q, p)), rel=1e-11, abs=1e-14)
     stretched = circle_kl(3 * s, 3 * d, 3 * o, 6 * math.pi)[0]
     assert float(stretched) == pytest.approx(float(mirrored), rel=1e-11, abs=1e-14)
+
+
+@pytest.mark.parametrize("scale", [0.05, 0.7, 3.0, 20.0])
+def test_the_density_of_a_turn_integrates_to_one_and_its_slopes_are_derivatives(scale):
+    nodes, weights = np.polynomial.legendre.leggauss(120)
+    half = 0.5 * min(10.0 * scale, math.pi)
+    logs = [log_wrapped(half * (1.0 + t), scale)[0] for t in nodes]
+    assert 2.0 * half * weights @ np.exp(logs) == pytest.approx(1.0, rel=1e-11)
+    for x in (-2.5, -0.3, 0.1, 1.7, 4.0):
+        _, by_x, by_scale = log_wrapped(x, scale)
+        h, k = 1e-4 * min(1.0, scale), 1e-4 * scale
+        rise = (log_wrapped(x + h, scale)[0] - log_wrapped(x - h, scale)[0]) / (2.0 * h)
+        grow = (log_wrapped(x, scale + k)[0] - log_wrapped(x, scale - k)[0]) / (2.0 * k)
+        assert by_x == pytest.approx(rise, rel=1e-6, abs=1e-7 / scale)
+        assert by_scale == pytest.approx(grow, rel=1e-6, abs=1e-7 / scale)
 
 
 def test_limits():

@@ -250,6 +250,17 @@ def test_cotangents_of_a_value_used_in_many_rows_are_summed(name, kind):
         np.testing.assert_allclose(np.asarray(many), np.asarray(one), rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize("name", PULLS)
+def test_one_cotangent_for_many_values_is_that_of_each(name):
+    m, gen, (second, out) = Hyperboloid(2, -0.3), np.random.default_rng(6), PULLS[name]
+    x, c = m.project(gen.standard_normal((4, 3))), gen.standard_normal((4, 2))
+    u = m.from_coordinates(x, c)
+    _, pull = getattr(m, name + "_vjp")(x, (x, m.exp(x, u), u, c)[second])
+    dy = np.asarray((gen.standard_normal(3), gen.standard_normal(), gen.standard_normal(2))[out])
+    for got, wanted in zip(pull(dy), pull(np.broadcast_to(dy, (4, *dy.shape)).copy()), strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-14)
+
+
 def test_pulls_by_kernels_stay_finite_where_squares_do_not():
     m, d = Hyperboloid(3), np.array([0.7, -1.0, 0.4, 2.0])
     for size in (0.0, 1e-300, 1e-170, 1e-20, 1e20, 1e120, 1e160):

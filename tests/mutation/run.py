@@ -143,8 +143,8 @@ class Order:
 class Attempts:
     """Runs mutants in children, so many at a time, and keeps what comes of each."""
 
-    def __init__(self, warm: warm_session.Warm, order: Order, results: Results, keeping: bool) -> None:
-        self.warm, self.order, self.results, self.keeping = warm, order, results, keeping
+    def __init__(self, warm: warm_session.Warm, order: Order, results: Results, keeping: bool, chosen: bool) -> None:
+        self.warm, self.order, self.results, self.keeping, self.chosen = warm, order, results, keeping, chosen
         self.sound: dict[tuple[warm_session.Name | None, str], bool] = {}
         self.survivors: list[Mutant] = []
 
@@ -203,7 +203,7 @@ class Attempts:
         self.order.count(mutant.file, mutant.function, by)
         row = {"file": mutant.file, "function": mutant.function, "text": mutant.text, "of": mutant.of}
         first = self.results.get(mutant.key, {}).get("first", "open")
-        first = outcome if first == "open" else first
+        first = ("chosen" if self.chosen and outcome == "killed" else outcome) if first == "open" else first
         row |= {"outcome": outcome, "first": first, "by": by, "seconds": round(seconds, 1)}
         self.results[mutant.key] = row
         if self.keeping:
@@ -244,9 +244,11 @@ def report(mutants: list[Mutant], results: Results, equivalent: Results) -> str:
         lines.append(f"| {package or 'all'} | {' | '.join(map(str, row))} |")
         missed += len(late)
     seconds = [results[m.key]["seconds"] for m in ran]
-    bound = betaincinv(missed + 1, max(1, len(ran) - missed), 0.95)
+    drawn = [m for m in ran if results[m.key]["first"] != "chosen"]
+    bound = betaincinv(missed + 1, max(1, len(drawn) - missed), 0.95)
     reasons = [f"- `{e['file']}`: `{e['text']}`: {e['reason']}" for e in equivalent.values()]
     return PAGE.format(
+        drawn=len(drawn),
         table="\n".join(lines),
         bound=f"{100 * bound:.1f}",
         median=f"{statistics.median(seconds or [0.0]):.1f}",
@@ -264,9 +266,9 @@ dropped when it changes, so the numbers move with the source; a sample takes the
 {table}
 
 "At first missed" are those that only a test written since has killed, "left" those alive when the seconds given to
-each were over, which do not count as run. Counting them as survivors, at most {bound} % of
-the mutants that have not run would survive (95 % bound, were they like those that have). Half of the mutants took
-less than {median} s of one processor.
+each were over, which do not count as run. Counting the former as survivors, at most {bound} % of the mutants that have
+not run would survive (95 % bound, were they like the {drawn} that were drawn by chance; the others were chosen by
+file or kind). Half of the mutants took less than {median} s of one processor.
 
 ## Equivalent mutants
 
@@ -336,7 +338,7 @@ def main() -> int:
         tests = again(results, warm) if arguments.again else traced(warm, arguments.trace)
         warm.limit = arguments.limit
         warm.seconds = {test: entry["seconds"] for test, entry in tests.items()}
-        attempts = Attempts(warm, Order(tests, results), results, keeping=not arguments.again)
+        attempts = Attempts(warm, Order(tests, results), results, not arguments.again, bool(arguments.files))
         attempts(todo, arguments.jobs)
         survivors.extend(attempts.survivors)
         print(f"{len(todo)} mutants, {len(todo) - len(survivors)} killed, {len(survivors)} surviving")

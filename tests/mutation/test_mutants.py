@@ -226,6 +226,8 @@ def test_the_page_counts_and_bounds(made) -> None:
     results[pool[0].key]["first"] = "survived"
     assert "| nn | 60 | 59 | 59 | 1 | 0 | 0 | 0 | 1 |" in (page := run.report(pool, results, {}))
     assert "at most 7.8 %" in page
+    results[pool[1].key]["first"] = "chosen"
+    assert "at most 7.9 %" in run.report(pool, results, {})
     results[pool[1].key]["outcome"] = "open"
     assert "| nn | 60 | 58 | 58 | 1 | 0 | 0 | 1 | 1 |" in run.report(pool, results, {})
     results[pool[1].key]["outcome"] = "killed"
