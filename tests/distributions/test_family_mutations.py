@@ -29,7 +29,7 @@ from geomlat.testing import FAMILY_LAWS, SAMPLING_LAWS, Example, LawError
 
 MUTANTS = {
     ("Normal", normal): [
-        ("return self.loc + self.scale * noise", "return self.loc - self.scale * noise"),
+        ("one_number(self.loc, noise) + one_number", "one_number(self.loc, noise) - one_number"),
         ("sum_to(dz * noise, self.scale.shape)", "sum_to(dz, self.scale.shape)"),
         ("0.5 * u * u + xp.log(self.scale)", "u * u + xp.log(self.scale)"),
         ("+ HALF_LOG_TAU, axis=-1)", ", axis=-1)"),
@@ -37,7 +37,7 @@ MUTANTS = {
         ("sum_to(-g, x.shape)", "sum_to(g, x.shape)"),
         ("(HALF_LOG_TAU + 0.5)", "HALF_LOG_TAU"),
         ("sum_to(dh[..., None] / self._spread(self.scale)", "sum_to(-dh[..., None] / self._spread(self.scale)"),
-        ("loc = xp.sum(w * x, axis=-2)", "loc = xp.mean(x, axis=-2)"),
+        ("loc = xp.sum(w * points, axis=-2)", "loc = xp.mean(points, axis=-2)"),
         ("s * s - 1.0 + u * u", "s * s + 1.0 + u * u"),
         ("d * (s - 1.0 / s) / p.scale", "d * s / p.scale"),
         ("d * (1.0 - s * s - u * u)", "d * (1.0 - s * s + u * u)"),

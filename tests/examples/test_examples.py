@@ -285,5 +285,5 @@ def test_a_product_of_curvatures_is_taken_apart(example, tmp_path, capsys):
     assert set(found) == {"mixed", "Gaussian"}
     assert {p.name for p in (tmp_path / "runs/mixed").iterdir()} == {"latent.png", "interpolations.png"}
     said = capsys.readouterr().out
-    assert said.count("active coordinates") == 4
+    assert said.count("coordinates active") == 4
     assert "Stereographic(n=2, curvature=-1.0)" not in said

@@ -118,6 +118,14 @@ def test_samples_follow_the_density(name):
     assert stats.chisquare(counts.ravel(), 4000 * (mass / mass.sum()).ravel()).pvalue > 1e-3
 
 
+def test_the_centres_of_a_moebius_map_part():
+    """From the identity they have nearly one gradient; were they at one place, they would stay there."""
+    model, x = circular_flow(2, 3, (16,), kind="moebius"), VonMises(np.zeros(2), np.full(2, 3.0)).sample((300,), rng=0)
+    model.fit(x, epochs=5, rng=0, optimizer=Adam(5e-3))
+    raw = model.view(model.theta)["transforms.1.network.layers.1.bias"][4:12].reshape(4, 2)
+    assert np.linalg.norm(raw - raw[0], axis=-1)[1:].min() > 1e-3
+
+
 @pytest.mark.parametrize("name", ["wrapped", "chart", "spline", "moebius"])
 def test_a_short_run_learns_a_mode_across_the_seam(name):
     law = VonMises(np.array([3.0, 0.5]), np.array([4.0, 4.0]))

@@ -11,10 +11,12 @@ import copy
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from types import CodeType
 
 ROOT = Path(__file__).parents[2]
+SOURCE = Path(str(find_spec("geomlat").origin)).parents[1]  # not ROOT where an installed package is tested
 PACKAGES = ("grad", "manifolds", "distributions", "flows", "nn")
 SKIPPED = (ast.Raise, ast.JoinedStr, ast.Assert, ast.AnnAssign)
 OPTIMIZED = 1  # inspect.CO_OPTIMIZED: the code of a function, not of a class
@@ -48,7 +50,7 @@ class Mutant:
 
     def tree(self) -> ast.Module:
         """The syntax tree of the file with the change, every line where it was."""
-        tree = ast.parse((ROOT / self.file).read_text())
+        tree = ast.parse((SOURCE / self.file).read_text())
         for number, (node, _, _) in enumerate(operators(tree)):
             if number == self.place:
                 new = ast.copy_location(changed(node, self.becomes), node)
@@ -62,8 +64,8 @@ class Mutant:
 
     def code(self) -> tuple[CodeType, CodeType]:
         """The code of the function of a module or of a class around the change: as it stands, and changed."""
-        path = str(ROOT / self.file)
-        before = functions(compile((ROOT / self.file).read_text(), path, "exec"))
+        path = str(SOURCE / self.file)
+        before = functions(compile((SOURCE / self.file).read_text(), path, "exec"))
         after = functions(compile(self.tree(), path, "exec"))
         return next((before[k], after[k]) for k in before if before[k] != after[k])
 
@@ -152,7 +154,7 @@ def _is_text(node: ast.AST) -> bool:
 
 def mutants_of(file: Path) -> list[Mutant]:
     """All mutants of a file."""
-    name, made, seen = str(file.relative_to(ROOT)), [], {}
+    name, made, seen = str(file.relative_to(SOURCE)), [], {}
     tree = ast.parse(file.read_text())
     bodies = _bodies(tree)
     for place, (node, function, statement) in enumerate(operators(tree)):
@@ -181,6 +183,6 @@ def all_mutants() -> list[Mutant]:
     return [
         mutant
         for package in PACKAGES
-        for file in sorted((ROOT / "geomlat" / package).glob("*.py"))
+        for file in sorted((SOURCE / "geomlat" / package).glob("*.py"))
         for mutant in mutants_of(file)
     ]

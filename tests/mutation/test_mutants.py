@@ -38,7 +38,7 @@ class Rule:
 
 @pytest.fixture
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[mutants.Mutant]]:
-    monkeypatch.setattr(mutants, "ROOT", tmp_path)
+    monkeypatch.setattr(mutants, "SOURCE", tmp_path)
 
     def make(source: str) -> list[mutants.Mutant]:
         (tmp_path / "rules.py").write_text(source)
@@ -106,7 +106,7 @@ def test_the_cheap_and_the_proven_tests_come_first_and_no_others() -> None:
 
 def first_of(file: str, function: str, change: str) -> mutants.Mutant:
     return next(
-        m for m in mutants.mutants_of(mutants.ROOT / file) if m.function == function and m.text.endswith(change)
+        m for m in mutants.mutants_of(mutants.SOURCE / file) if m.function == function and m.text.endswith(change)
     )
 
 

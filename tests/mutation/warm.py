@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 import pytest
 from interpreted import Interpreted, Name, parts
-from mutants import PACKAGES, ROOT, Mutant
+from mutants import PACKAGES, ROOT, SOURCE, Mutant
 
 MODELS = ("test_objective.py", "test_vamp.py", "test_angles.py", "test_rate_of_latents.py")
 TESTS = ("manifolds", "distributions", "flows", "nn", "testing", *(f"models/{file}" for file in MODELS))
@@ -43,7 +43,7 @@ LATER, BROKEN = 69, 70
 
 def names(code: CodeType) -> Name:
     """File and function of a code object, spelled as a mutant spells them."""
-    return code.co_filename.removeprefix(f"{ROOT}/"), code.co_qualname.replace("<locals>.", "")
+    return code.co_filename.removeprefix(f"{SOURCE}/"), code.co_qualname.replace("<locals>.", "")
 
 
 class Trace:
@@ -52,7 +52,7 @@ class Trace:
     def __init__(self) -> None:
         from geomlat.backends.kernels import Kernel
 
-        self.kernel, self.home = Kernel.cpu.__code__, f"{ROOT}/geomlat/"
+        self.kernel, self.home = Kernel.cpu.__code__, f"{SOURCE}/geomlat/"
         self.seen: set[int] = set()
         self.found: set[Name] = set()
 
@@ -77,14 +77,14 @@ class Trace:
 def modules() -> None:
     """Import every module of the packages, so that each function is there to be exchanged."""
     for package in PACKAGES:
-        for found in pkgutil.iter_modules([str(ROOT / "geomlat" / package)]):
+        for found in pkgutil.iter_modules([str(SOURCE / "geomlat" / package)]):
             importlib.import_module(f"geomlat.{package}.{found.name}")
 
 
 def caches() -> list[Any]:
     """The memories of the functions of geomlat and of its tests."""
     held = [x for x in gc.get_objects() if type(x) is functools._lru_cache_wrapper]
-    return [x for x in held if getattr(x.__wrapped__, "__code__", modules.__code__).co_filename.startswith(str(ROOT))]
+    return [x for x in held if getattr(x.__wrapped__, "__code__", modules.__code__).co_filename.startswith(str(SOURCE))]
 
 
 class Living:

@@ -18,11 +18,12 @@ FOLDER = Path(__file__).parents[2] / "benchmarks"
 def benchmark(monkeypatch: pytest.MonkeyPatch):
     """A function that imports a module of the benchmarks."""
     monkeypatch.syspath_prepend(str(FOLDER))
-    before = set(sys.modules)
+    names = [path.stem for path in FOLDER.glob("*.py")]
+    others = {name: sys.modules.pop(name) for name in names if name in sys.modules}
     yield importlib.import_module
-    for name in set(sys.modules) - before:
-        if (FOLDER / f"{name}.py").is_file():
-            del sys.modules[name]
+    for name in names:
+        sys.modules.pop(name, None)
+    sys.modules.update(others)
 
 
 def test_the_page_is_written_from_the_results(benchmark) -> None:
