@@ -18,6 +18,12 @@ NETS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    with thread_limit(1):
+        yield
+
+
 def case(net, shape, dtype, seed=0):
     rng = np.random.default_rng(seed)
     theta = rng.standard_normal(net.layout.size).astype(dtype)
@@ -135,7 +141,7 @@ def test_memory_is_not_lent_again_while_it_is_seen():
         np.testing.assert_array_equal(g[k], outcome(run, net, theta, x * (k + 1), dy, np.zeros_like(theta))[2])
 
 
-def test_what_goes_by_layers():
+def test_what_goes_by_layers(monkeypatch):
     net = NETS["hidden"]
     theta, x, _ = case(net, (4,), "float32")
     p = net.view(theta)
@@ -147,3 +153,5 @@ def test_what_goes_by_layers():
     assert not takes(net.layers, net.view(theta.astype(complex)), x.astype(complex))
     assert not takes(net.layers, net.view(np.stack([theta] * 2)), x)
     assert not takes(MLP((37, 5, 3), "tanh").layers, p, x)
+    monkeypatch.setattr("geomlat.nn._dense_run.thread_count", lambda: 2)
+    assert not takes(net.layers, p, x)
