@@ -108,14 +108,7 @@ class Run:
         y, logdet = np.empty((total, dim), dtype), state[:, dim].astype(dtype)
         y[...] = state[:, plan.order]
 
-        def pull(cotangent: tuple[Array | None, Array | None], g: Params) -> tuple[Array, Array | None]:
-            if g.layout is not p.layout:  # the kernels know where things lie in theta
-                own = p.layout.view(np.zeros_like(p.vector))
-                found = pull(cotangent, own)
-                for layer in {layer for s in self.couplings for layer in s.network.layers}:
-                    for into, d in zip(g.of(layer), own.of(layer), strict=True):
-                        into += d
-                return found
+        def pull_own(cotangent: tuple[Array | None, Array | None], g: Params) -> tuple[Array, Array | None]:
             dstate, dseen = np.zeros((total, dim + 1)), np.zeros(seen.shape, dtype)
             for column, d in zip((plan.order, dim), cotangent, strict=True):
                 if d is not None:
@@ -136,6 +129,17 @@ class Run:
                 into += others.reshape(models, parts - 1, plan.size)[:, k].reshape(into.shape)
             dx = dstate[:, :dim].astype(dtype).reshape(x.shape)
             return dx, None if context is None else dseen.reshape(context.shape)
+
+        # It must not name itself: a function that does is freed by the garbage collector alone, its scratch with it.
+        def pull(cotangent: tuple[Array | None, Array | None], g: Params) -> tuple[Array, Array | None]:
+            if g.layout is p.layout:  # the kernels know where things lie in theta
+                return pull_own(cotangent, g)
+            own = p.layout.view(np.zeros_like(p.vector))
+            found = pull_own(cotangent, own)
+            for layer in {layer for s in self.couplings for layer in s.network.layers}:
+                for into, d in zip(g.of(layer), own.of(layer), strict=True):
+                    into += d
+            return found
 
         return (y.reshape(x.shape), logdet.reshape(batch)), pull
 

@@ -1,5 +1,7 @@
 """Couplings in one compiled pass over rows: equal to the expressions, differentiated right, the same by threads."""
 
+import gc
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -231,3 +233,16 @@ def test_a_mixture_takes_its_flows_in_one_pass(monkeypatch):
     generic(monkeypatch)
     for a, b in zip(fast, gradient(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-13)
+
+
+def test_scratch_is_free_as_soon_as_nobody_holds_the_pull():
+    flow = coupling_flow(2, blocks=4, hidden=(8,))
+    theta = flow.init(rng=0)
+    gc.disable()
+    try:
+        _, pull = flow.chain.inverse_vjp(flow.view(theta), np.ones((5, 2)), None)
+        alive = weakref.ref(pull)
+        del pull
+        assert alive() is None
+    finally:
+        gc.enable()
