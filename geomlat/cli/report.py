@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from geomlat.backends import thread_limit
 from geomlat.cli.runs import NAMES, Run
 from geomlat.data import Dataset
 from geomlat.evaluate import (
@@ -58,8 +59,14 @@ _SPACES = {"e": "R", "s": "S", "h": "H", "p": "B", "u": "M", "t": "T"}
 def measure(run: Run, trained: dict[str, Any], dataset: Dataset, *, samples: int) -> dict[str, Any]:
     """The scores of every model and of independent features on the test split, in nats per row.
 
-    All is plain data but ``"each"``, which has the log-likelihoods of the rows by model.
+    All is plain data but ``"each"``, which has the log-likelihoods of the rows by model. One thread, as in training:
+    the scores of a run are then the same beside other runs as alone.
     """
+    with thread_limit(1):
+        return _measure(run, trained, dataset, samples)
+
+
+def _measure(run: Run, trained: dict[str, Any], dataset: Dataset, samples: int) -> dict[str, Any]:
     rng = stream(run.seed).child("test")
     x = dataset.prepare(dataset.test, rng=rng.child("data"))
     each: dict[str, np.ndarray] = {}
