@@ -15,7 +15,7 @@ from geomlat.data.files import Source, fetch
 
 CONTENT = b"some bytes of a data set" * 1000
 GOOD = gzip.compress(CONTENT, mtime=1)
-BAD = [None, b"<html>moved</html>", GOOD[:-9], gzip.compress(b"other bytes")]
+BAD = [None, b"<html>moved</html>", GOOD[:-9], gzip.compress(b"other bytes", mtime=1)]
 BAD_IDS = ["broken off", "html", "short", "other"]
 
 

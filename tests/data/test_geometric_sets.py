@@ -184,7 +184,7 @@ def test_what_is_not_for_download_says_so(tmp_path: Path, monkeypatch: pytest.Mo
         wind()
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>moved</html>", archives()["tar"][:60]])
+@pytest.mark.parametrize("content", [b"", b"<html>moved</html>", archives()["tar"][:60]], ids=["none", "page", "part"])
 def test_another_file_is_no_archive(content: bytes) -> None:
     with pytest.raises(ValueError, match=r"not an archive with data\.noun and index\.noun"):
         closure_csv(content)
