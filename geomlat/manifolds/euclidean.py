@@ -9,8 +9,9 @@ from typing import Any
 
 from geomlat.manifolds.base import Array, SpaceForm, draw
 from geomlat.manifolds.flat import Flat
+from geomlat.manifolds.flat_rows import chords_row
 from geomlat.manifolds.mean import MeanStatus
-from geomlat.manifolds.vectors import length, store
+from geomlat.manifolds.vectors import all_pairs, compiled, length, store
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,14 @@ class Euclidean(Flat):
         """``|x - y|``, by a scaled sum: right for differences from 1e-300 to 1e300."""
         xp, x, y = self._points(x, y)
         return store(length(xp, x - y), out)
+
+    def pairwise_dist(self, x: Array, y: Array, /, *, out: Array | None = None) -> Array:
+        """All distances ``(..., k, l)``, by the formula of `dist`: without temporaries for two sets, else in blocks."""
+        if not (compiled(x, y) and x.ndim == y.ndim == 2):
+            return super().pairwise_dist(x, y, out=out)
+        self._check_shape(x)
+        self._check_shape(y)
+        return all_pairs(chords_row, x, y, out=out)
 
     def project(self, x: Array, /) -> Array:
         """``x`` itself, in a fresh array."""

@@ -13,8 +13,9 @@ import numpy as np
 from geomlat.backends import namespace
 from geomlat.grad import add
 from geomlat.manifolds.base import BLOCK, OPERATIONS, Array, Manifold, Pull, SpaceForm
+from geomlat.manifolds.flat_rows import roots_row
 from geomlat.manifolds.mean import MeanStatus
-from geomlat.manifolds.vectors import check_out, direction, length, store
+from geomlat.manifolds.vectors import check_out, compiled, direction, length, store
 from geomlat.random import stream
 
 # The power of a factor's scale that its part of a result is multiplied by.
@@ -130,12 +131,28 @@ class Product(Manifold):
         lead, k, l = np.broadcast_shapes(x.shape[:-2], y.shape[:-2]), x.shape[-2], y.shape[-2]
         step = max(1, BLOCK // max(1, math.prod(lead) * l * len(self.factors)))
         blocks = [slice(i, min(i + step, k)) for i in range(0, max(k, 1), step)]
+        if compiled(x, y) and x.ndim == y.ndim == 2:
+            return self._table(xp, x, y, blocks, out)
         if out is None:
             return xp.concat([self._of("pairwise_dist", x[..., rows, :], y) for rows in blocks], axis=-2)
         check_out(out, (*lead, k, l), x.dtype)
         for rows in blocks:
             out[..., rows, :] = self._of("pairwise_dist", x[..., rows, :], y)
         return out
+
+    def _table(self, xp: Any, x: Array, y: Array, blocks: list[slice], out: Array | None) -> Array:
+        k, l, count = x.shape[0], y.shape[0], len(self.factors)
+        found = xp.empty((k, l), dtype=x.dtype) if out is None else out
+        check_out(found, (k, l), x.dtype)
+        room = xp.empty(count * blocks[0].stop * l, dtype=x.dtype)
+        scales, others = xp.asarray(self.scales, dtype=xp.float64), self._parts(xp, y)
+        for rows in blocks:
+            n = rows.stop - rows.start
+            tables = xp.reshape(room[: count * n * l], (count, n, l))
+            for f, a, b, table in zip(self.factors, self._parts(xp, x[rows]), others, tables, strict=True):
+                f.pairwise_dist(a, b, out=table)
+            roots_row(n, tables, scales, found[rows])
+        return found
 
     def inner(self, x: Array, u: Array, v: Array, /) -> Array:
         """``sum_i s_i^2 <u_i, v_i>``."""

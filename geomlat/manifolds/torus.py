@@ -7,12 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from geomlat.backends import namespace, rows
 from geomlat.manifolds.base import Array, SpaceForm, constant
 from geomlat.manifolds.flat import Flat
 from geomlat.manifolds.mean import TOLERANCE, MeanStatus
 from geomlat.manifolds.torus_rows import LARGEST, TAU, TURN, gap_row, gaps_row, turn_row, turned_row
-from geomlat.manifolds.vectors import by_rows, check_out, compiled, length, store
+from geomlat.manifolds.vectors import all_pairs, by_rows, compiled, length, store
 from geomlat.random import uniform
 
 # The parts of 2 pi whose products with integers of 12 bits are exact in float32, and the largest angle they reduce.
@@ -78,11 +77,7 @@ class Torus(Flat):
             return super().pairwise_dist(x, y, out=out)
         self._check_shape(x)
         self._check_shape(y)
-        if out is None:
-            out = namespace(x).empty((x.shape[0], y.shape[0]), dtype=x.dtype)
-        check_out(out, (x.shape[0], y.shape[0]), x.dtype)
-        gaps_row(x.shape[0], rows(x, x.shape[:1]), rows(y, y.shape[:1]), out)
-        return out
+        return all_pairs(gaps_row, x, y, out=out)
 
     def project(self, x: Array, /) -> Array:
         """``x`` less the multiple of 2 pi that leaves it in [-pi, pi)."""

@@ -78,6 +78,14 @@ def _torus() -> None:
     torus.pairwise_dist(x, y)
 
 
+def _flat() -> None:
+    from geomlat.manifolds import Euclidean, Product, Torus
+
+    x, y = np.array([[1.0, 2.0, 3.0], [1e-200, 0.0, 1.0]]), np.array([[1.0, 2.0, 3.0], [0.0, 0.0, 1.0]])
+    Euclidean(3).pairwise_dist(x, y)
+    Product(Euclidean(2), Torus(1), scales=(2.0, 1.0)).pairwise_dist(x, y)
+
+
 def _rotations() -> None:
     from geomlat.manifolds import SpecialOrthogonal
 
@@ -255,6 +263,7 @@ CALLS: list[Callable[[], None]] = [
     _sphere,
     _stereographic,
     _torus,
+    _flat,
     _rotations,
     _hyperboloid,
     _von_mises_fisher,

@@ -144,6 +144,46 @@ def test_pairwise_distances_come_in_blocks(monkeypatch):
         MIXED.pairwise_dist(x, y, out=np.empty(3))
 
 
+def exact(a, b, scales=1.0):
+    square = (np.abs(a[:, None].astype(np.longdouble) - b) * scales) ** 2
+    return np.sqrt(square.sum(-1))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("n", [1, 3, 50])
+def test_a_table_of_flat_distances_is_right_next_to_the_points_and_far_away(dtype, n):
+    gen, tiny = np.random.default_rng(0), 1e-30 if dtype is np.float32 else 1e-200
+    y = gen.standard_normal((40, n)).astype(dtype)
+    y[:5], y[5:10] = tiny * y[:5], y[5:10] / tiny
+    near = 1.0 + 10.0 ** -gen.uniform(1, 7, (30, 1))
+    most = np.full((1, n), 3e37 if dtype is np.float32 else 1e306, dtype)
+    x = np.concatenate((y, y[:30] * near.astype(dtype), most))
+    space = Euclidean(n)
+    table, single = space.pairwise_dist(x, y), float(np.finfo(dtype).eps)
+    np.testing.assert_allclose(table, exact(x, y).astype(dtype), rtol=4 * single)
+    np.testing.assert_array_equal(np.diag(table), 0.0)
+    np.testing.assert_allclose(table, space.dist(x[:, None], y), rtol=20 * single)
+    half = Product(*[Euclidean(1)] * n, scales=[0.5] * n).pairwise_dist(x, y)
+    np.testing.assert_allclose(half, exact(x, y, 0.5).astype(dtype), rtol=4 * single)
+
+
+def test_tables_of_no_points_of_infinite_ones_and_of_several_sets():
+    p = Product(Sphere(2), Euclidean(2), scales=(2.0, 0.5))
+    x, y = p.random_point((6,), rng=0), p.random_point((7,), rng=1)
+    assert p.pairwise_dist(x[:0], y).shape == (0, 7)
+    assert p.pairwise_dist(x, y[:0]).shape == (6, 0)
+    several = p.pairwise_dist(np.stack((x, x[::-1])), y)
+    np.testing.assert_allclose(several[1, ::-1], p.pairwise_dist(x, y), rtol=1e-14)
+    x[0, -1], x[1, -1] = np.inf, np.nan
+    table = p.pairwise_dist(x, y)
+    assert np.isinf(table[0]).all()
+    assert np.isnan(table[1]).all()
+    assert np.isfinite(table[2:]).all()
+    for bad in (np.empty((6, 6)), np.empty((6, 7), np.float32)):
+        with pytest.raises(ValueError, match="out must be a C-contiguous array"):
+            p.pairwise_dist(x, y, out=bad)
+
+
 def test_out_takes_the_result():
     x, y = MIXED.random_point((2, 4), rng=0)
     u = MIXED.log(x, y)
