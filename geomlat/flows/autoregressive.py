@@ -40,7 +40,7 @@ class Autoregressive(Transform):
 
     def __post_init__(self) -> None:
         made = MADE(self.dim, self.hidden, self.map.width, self.context, self.activation)
-        object.__setattr__(self, "hidden", tuple(self.hidden))
+        object.__setattr__(self, "hidden", made.hidden)
         object.__setattr__(self, "network", made)
 
     def inverse_vjp(self, p: Params, y: Array, context: Array | None = None) -> tuple[Moved, Pull]:

@@ -16,6 +16,7 @@ from geomlat.flows.elementwise import ElementMap
 from geomlat.flows.flow import Flow
 from geomlat.flows.moebius import MoebiusMixture
 from geomlat.flows.spline import RationalQuadratic
+from geomlat.nn import widths
 
 Array = Any
 
@@ -123,6 +124,7 @@ def circular_flow(
         raise ValueError(msg)
     first, second = tuple(range(dim // 2)), tuple(range(dim // 2, dim))
     kept = [() if k == 0 or dim == 1 else (second, first)[k % 2] for k in range(blocks)]
+    hidden = widths("hidden", hidden)
     couplings = [_KINDS[kind](dim=dim, hidden=hidden, keep=keep, **options) for keep in kept]
     zeros = np.zeros(dim, np.float32)
     return Flow(tuple(couplings), VonMises(zeros, zeros) if base is None else base)

@@ -17,7 +17,7 @@ from geomlat.flows._coupling_run import LARGEST_BOUND, Moves, Run, Step, run_of
 from geomlat.flows.elementwise import Affine, ElementMap, Shift
 from geomlat.flows.transform import Moved, Pull, Transform, dense, points
 from geomlat.grad import Params
-from geomlat.nn import MLP
+from geomlat.nn import MLP, widths
 from geomlat.nn.initialisers import zeros
 
 Array = Any
@@ -65,11 +65,12 @@ class Coupling(Transform):
             msg = f"a coupling of {self.dim} coordinates keeps some of them, each once, and moves some; got keep={keep}"
             raise ValueError(msg)
         seen = len(kept) * (2 if self.periodic else 1) + self.context
-        widths = (*((seen, *self.hidden) if seen else (1,)), len(moved) * self.map.width)
+        hidden = widths("hidden", self.hidden)
+        sizes = (*((seen, *hidden) if seen else (1,)), len(moved) * self.map.width)
         object.__setattr__(self, "kept", tuple(kept))
         object.__setattr__(self, "moved", tuple(moved))
-        object.__setattr__(self, "hidden", tuple(self.hidden))
-        object.__setattr__(self, "network", MLP(widths, self.activation, last_init=zeros))
+        object.__setattr__(self, "hidden", hidden)
+        object.__setattr__(self, "network", MLP(sizes, self.activation, last_init=zeros))
 
     @property
     def periodic(self) -> bool:

@@ -21,6 +21,7 @@ from geomlat.flows.spline import RationalQuadratic
 from geomlat.flows.transform import Chain
 from geomlat.grad import Params
 from geomlat.manifolds import Manifold, Sphere
+from geomlat.nn import widths
 from geomlat.random import stream, uniform
 from geomlat.train.trainable import Trainable
 
@@ -83,9 +84,9 @@ class CylindricalFlow(Trainable):
         if self.blocks < 1:
             msg = f"CylindricalFlow needs at least one block, got {self.blocks}"
             raise ValueError(msg)
+        object.__setattr__(self, "hidden", widths("hidden", self.hidden))
         settings: dict[str, Any] = {"hidden": self.hidden, "activation": self.activation, "bins": self.bins}
         couplings = tuple(CylinderCoupling(flip=bool(k % 2), **settings) for k in range(self.blocks))
-        object.__setattr__(self, "hidden", tuple(self.hidden))
         object.__setattr__(self, "chain", Chain(couplings))
 
     @property

@@ -21,7 +21,7 @@ from geomlat.backends import namespace
 from geomlat.flows.flow import Flow, coupling_flow
 from geomlat.grad import Params
 from geomlat.manifolds import Manifold, Sphere
-from geomlat.nn import MLP
+from geomlat.nn import MLP, widths
 from geomlat.nn.activations import softplus
 from geomlat.random import normal, stream
 from geomlat.train.trainable import Trainable, finite, shaped
@@ -74,9 +74,9 @@ class DequantizedDensity(Trainable):
         if self.location not in LOCATIONS or self.draws < 1:
             msg = f"location is one of {', '.join(LOCATIONS)} and draws at least 1, got {self.location!r}, {self.draws}"
             raise ValueError(msg)
+        for name in ("hidden", "dequantizer"):
+            object.__setattr__(self, name, widths(name, getattr(self, name)))
         flow = coupling_flow(self.n_features, self.blocks, self.hidden, kind=self.kind, activation=self.activation)
-        object.__setattr__(self, "hidden", tuple(self.hidden))
-        object.__setattr__(self, "dequantizer", tuple(self.dequantizer))
         object.__setattr__(self, "flow", flow)
         object.__setattr__(self, "network", MLP((self.n_features, *self.dequantizer, 2), self.activation))
 

@@ -16,7 +16,7 @@ from geomlat.flows.linear import ActNorm, Permutation
 from geomlat.flows.spline import SplineCoupling
 from geomlat.flows.transform import Chain, Transform
 from geomlat.grad import Params
-from geomlat.nn import Layer
+from geomlat.nn import Layer, widths
 from geomlat.train.trainable import Trainable, finite, shaped
 
 Array = Any
@@ -277,12 +277,13 @@ def coupling_flow(
     Raises
     ------
     ValueError
-        For an unknown kind, fewer than two coordinates or no block.
+        For an unknown kind, fewer than two coordinates, no block or hidden widths that are none.
     """
     if kind not in _KINDS or dim < 2 or blocks < 1:
         kinds = ", ".join(_KINDS)
         msg = f"a coupling flow is of kind {kinds}, with dim >= 2 and blocks >= 1; got {kind!r}, {dim}, {blocks}"
         raise ValueError(msg)
+    hidden = widths("hidden", hidden)
     transforms: list[Transform] = []
     for k in range(blocks):
         transforms.append(_KINDS[kind](dim=dim, hidden=hidden, flip=bool(k % 2), context=context, **options))

@@ -17,6 +17,7 @@ from geomlat.flows.flow import Flow
 from geomlat.flows.spline import SplineCoupling
 from geomlat.flows.transform import Moved, Pull, Transform, dense
 from geomlat.grad import Params
+from geomlat.nn import widths
 from geomlat.random import normal, stream, uniform
 
 Array = Any
@@ -89,6 +90,7 @@ def polar_flow(blocks: int = 4, hidden: Sequence[int] = (16,), *, activation: st
 
     The angle moves by a spline that keeps (-pi, pi) and has slope 1 at its ends, so that the density closes.
     """
+    hidden = widths("hidden", hidden)
     made: list[Transform] = []
     for k in range(blocks):
         if k % 2 == 0:

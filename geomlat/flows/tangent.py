@@ -19,6 +19,7 @@ from geomlat.backends import namespace
 from geomlat.flows.flow import Flow, coupling_flow
 from geomlat.grad import Params
 from geomlat.manifolds import Manifold, Sphere, Torus
+from geomlat.nn import widths
 from geomlat.nn.initialisers import zeros
 from geomlat.nn.layer import Initialiser
 from geomlat.random import stream, uniform
@@ -70,12 +71,12 @@ class TangentFlow(Trainable):
         if self.windings < 0:
             msg = f"windings is at least 0, got {self.windings}"
             raise ValueError(msg)
+        object.__setattr__(self, "hidden", widths("hidden", self.hidden))
         made = tuple(
             coupling_flow(self.manifold.dim, self.blocks, self.hidden, kind=self.kind, activation=self.activation)
             for _ in base
         )
         object.__setattr__(self, "base", base)
-        object.__setattr__(self, "hidden", tuple(self.hidden))
         object.__setattr__(self, "flows", made)
 
     def parameters(self) -> dict[str, tuple[tuple[int, ...], Initialiser]]:

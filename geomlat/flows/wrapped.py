@@ -25,7 +25,7 @@ from geomlat.backends import namespace
 from geomlat.flows.flow import Flow, coupling_flow
 from geomlat.grad import Params
 from geomlat.manifolds import Manifold, Torus
-from geomlat.nn import MLP
+from geomlat.nn import MLP, widths
 from geomlat.train.trainable import Trainable
 
 Array = Any
@@ -73,10 +73,10 @@ class WrappedDensity(Trainable):
         if self.windings < 1 or (2 * self.windings + 1) ** n > MOST_CELLS:
             msg = f"windings is at least 1 and (2 windings + 1)^{n} at most {MOST_CELLS}, got {self.windings}"
             raise ValueError(msg)
+        for name in ("hidden", "dequantizer"):
+            object.__setattr__(self, name, widths(name, getattr(self, name)))
         cells = np.array(list(product(range(-self.windings, self.windings + 1), repeat=n)))
         flow = coupling_flow(n, self.blocks, self.hidden, kind=self.kind, activation=self.activation)
-        object.__setattr__(self, "hidden", tuple(self.hidden))
-        object.__setattr__(self, "dequantizer", tuple(self.dequantizer))
         object.__setattr__(self, "flow", flow)
         object.__setattr__(self, "network", MLP((2 * n, *self.dequantizer, len(cells)), self.activation))
         object.__setattr__(self, "turns", 2.0 * math.pi * cells)

@@ -32,7 +32,7 @@ from geomlat.models.spaces import Space, StandardWrapped
 from geomlat.models.vae import VAE
 from geomlat.models.vamp import AggregatePosterior, VampPrior
 from geomlat.models.wrapped import WrappedLatent
-from geomlat.nn import MLP, Dense, GatedMLP
+from geomlat.nn import MLP, Dense, GatedMLP, widths
 from geomlat.nn import config as _config
 from geomlat.train import load_checkpoint
 from geomlat.train.settings import at_least
@@ -150,7 +150,8 @@ def vae(
     ValueError
         If a name is unknown or a size is not positive.
     """
-    _check_sizes(n_features, hidden)
+    at_least("n_features", n_features, 1)
+    hidden = widths("hidden", hidden, least=1)
     family = _latent(latent, hidden[-1], **latent_options)
     density = _likelihood(likelihood)
     posterior = Posterior(_network((n_features, *hidden), None, layers, activation), family, density.unit)
@@ -204,7 +205,8 @@ def autoencoder(
     activation: str = "relu",
 ) -> Autoencoder:
     """A plain autoencoder with a Euclidean code (``latent="e2"`` for two coordinates) and a mirrored decoder."""
-    _check_sizes(n_features, hidden)
+    at_least("n_features", n_features, 1)
+    hidden = widths("hidden", hidden, least=1)
     code, density = _latent(latent, hidden[-1]), _likelihood(likelihood)
     if not isinstance(code, GaussianLatent):
         msg = f"an autoencoder has a Euclidean code, e1, e2, ...; got {latent!r}"
@@ -236,12 +238,3 @@ def load(directory: str | os.PathLike[str]) -> VAE | Autoencoder:
     """
     checkpoint = load_checkpoint(Path(directory))
     return build(checkpoint.model).fitted(checkpoint.theta, checkpoint)
-
-
-def _check_sizes(n_features: int, hidden: Sequence[int]) -> None:
-    at_least("n_features", n_features, 1)
-    if not isinstance(hidden, Sequence) or not hidden:
-        msg = f"hidden needs at least one width, such as (256, 128), got {hidden!r}"
-        raise ValueError(msg)
-    for width in hidden:
-        at_least("a hidden width", width, 1)

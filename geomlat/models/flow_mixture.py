@@ -18,7 +18,7 @@ from geomlat.flows import ActNorm, Flow, InvertibleLinear, coupling_flow, polar_
 from geomlat.flows.flow import in_blocks
 from geomlat.grad import Params
 from geomlat.models._flow_starts import gaussians
-from geomlat.nn import MLP
+from geomlat.nn import MLP, widths
 from geomlat.nn.initialisers import zeros
 from geomlat.nn.layer import Initialiser
 from geomlat.train.trainable import Trainable, finite, shaped
@@ -91,10 +91,10 @@ class FlowMixture(Trainable):
         if self.bound is not None and self.kind not in ("affine", "spline"):
             msg = f"bound= is of affine and spline couplings, got {self.bound} for kind {self.kind!r}"
             raise ValueError(msg)
+        for name in ("hidden", "posterior_hidden"):
+            object.__setattr__(self, name, widths(name, getattr(self, name)))
         made = tuple(self._flow() for _ in range(1 if self.shared else k))
         sizes = (self.features, *self.posterior_hidden, k)
-        for name in ("hidden", "posterior_hidden"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "flows", made)
         object.__setattr__(self, "posterior", MLP(sizes, self.activation))
 

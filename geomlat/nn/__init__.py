@@ -7,7 +7,7 @@ from geomlat.nn.dense import Dense
 from geomlat.nn.gated import Gated, GatedMLP
 from geomlat.nn.initialisers import glorot_uniform, he_normal, orthogonal, zeros
 from geomlat.nn.layer import Layer
-from geomlat.nn.mlp import MLP, in_a_row
+from geomlat.nn.mlp import MLP, in_a_row, widths
 
 __all__ = [
     "ACTIVATIONS",
@@ -22,5 +22,6 @@ __all__ = [
     "he_normal",
     "in_a_row",
     "orthogonal",
+    "widths",
     "zeros",
 ]

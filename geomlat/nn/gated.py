@@ -11,6 +11,7 @@ from geomlat.grad import Params
 from geomlat.nn.dense import Dense
 from geomlat.nn.initialisers import he_normal
 from geomlat.nn.layer import Layer, stacked_vjp
+from geomlat.nn.mlp import widths
 
 Array = Any
 
@@ -57,10 +58,7 @@ class GatedMLP(Layer):
     layers: tuple[Gated | Dense, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        sizes = tuple(self.sizes)
-        if len(sizes) < 2:
-            msg = f"GatedMLP needs at least two widths, got sizes={sizes}"
-            raise ValueError(msg)
+        sizes = widths("sizes", self.sizes, least=2)
         layers: list[Gated | Dense] = [Gated(n, m) for n, m in pairwise(sizes)]
         if self.n_out is not None:
             layers.append(Dense(sizes[-1], self.n_out))

@@ -13,6 +13,7 @@ from geomlat.grad import Params
 from geomlat.nn.activations import Activation, activation
 from geomlat.nn.initialisers import glorot_uniform, zeros
 from geomlat.nn.layer import Initialiser, Layer
+from geomlat.nn.mlp import widths
 
 Array = Any
 
@@ -69,19 +70,20 @@ class MADE(Layer):
     layers: tuple[MaskedDense, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.dim < 1 or self.width < 1 or not self.hidden or min(self.hidden) < 1:
-            msg = f"MADE needs coordinates, outputs and hidden layers, got {self.dim}, {self.width}, {self.hidden}"
+        if self.dim < 1 or self.width < 1:
+            msg = f"MADE needs coordinates and outputs of each, got {self.dim} and {self.width}"
             raise ValueError(msg)
+        hidden = widths("hidden", self.hidden, least=1)
         degrees = np.concatenate((np.arange(1, self.dim + 1), np.zeros(self.context, int)))
         lowest = 0 if self.context or self.dim == 1 else 1
         layers = []
-        for n in self.hidden:
+        for n in hidden:
             after = lowest + np.arange(n) % (self.dim - lowest)
             layers.append(MaskedDense((degrees[:, None] <= after).astype(float), self.activation))
             degrees = after
         outputs = np.repeat(np.arange(1, self.dim + 1), self.width)
         layers.append(MaskedDense((degrees[:, None] < outputs).astype(float), None, zeros))
-        object.__setattr__(self, "hidden", tuple(self.hidden))
+        object.__setattr__(self, "hidden", hidden)
         object.__setattr__(self, "layers", tuple(layers))
 
     def vjp(self, p: Params, x: Array) -> tuple[Array, Callable[[Array, Params], Array]]:

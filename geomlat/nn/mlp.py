@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -43,14 +44,11 @@ class MLP(Layer):
     layers: tuple[Dense, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        sizes = tuple(self.sizes)
-        if len(sizes) < 2:
-            msg = f"MLP needs at least an input and an output width, got sizes={sizes}"
-            raise ValueError(msg)
+        sizes = widths("sizes", self.sizes, least=2)
         names = [self.activation] * (len(sizes) - 2) + [self.final]
         inits = [None] * (len(sizes) - 2) + [self.last_init]
-        widths = pairwise(sizes)
-        layers = tuple(Dense(n, m, f, init) for (n, m), f, init in zip(widths, names, inits, strict=True))
+        pairs = pairwise(sizes)
+        layers = tuple(Dense(n, m, f, init) for (n, m), f, init in zip(pairs, names, inits, strict=True))
         object.__setattr__(self, "sizes", sizes)
         object.__setattr__(self, "layers", layers)
 
@@ -72,3 +70,16 @@ class MLP(Layer):
 def in_a_row(layers: tuple[Dense, ...], p: Params, x: Array) -> tuple[Array, Callable[..., Array]]:
     """The output of dense layers one after another, and ``pull(dy, g, inputs=True) -> dx`` as in `Dense.vjp`."""
     return run(layers, p, x) if takes(layers, p, x) else stacked_vjp(layers, p, x)
+
+
+def widths(name: str, given: Sequence[int], *, least: int = 0) -> tuple[int, ...]:
+    """``given`` as a tuple of whole numbers from 1, ``least`` of them or more; ValueError if it is anything else."""
+    try:
+        found = tuple(operator.index(n) for n in given)
+    except TypeError:
+        found = (0,)
+    if len(found) < least or min(found, default=1) < 1:
+        count = f"at least {least} widths" if least > 1 else "at least one width" if least else "the widths of layers"
+        msg = f"{name} holds {count}, such as (64, 64), got {given!r}"
+        raise ValueError(msg)
+    return found

@@ -251,10 +251,8 @@ def test_orthogonal_is_not_biased_to_positive_diagonals():
 def test_bad_settings():
     with pytest.raises(ValueError, match="n_in=0"):
         Dense(0, 3)
-    with pytest.raises(ValueError, match="n_out=0"):
+    with pytest.raises(ValueError, match=r"got \(3, 4, 0\)"):
         MLP((3, 4, 0))
-    with pytest.raises(ValueError, match="at least an input and an output"):
-        MLP((3,))
     with pytest.raises(ValueError, match="unknown activation 'swish'"):
         MLP((3, 4, 2), "swish")
 
