@@ -1,23 +1,68 @@
 """Where a mixture of flows starts: a mixture of Gaussians fitted by EM, whose frames the components take over.
 
 A component's flow then has to learn only how its data differ from a Gaussian (for a bent wing, a few couplings), and
-the components begin apart, which no random initialisation of flows gives.
+the components begin apart, which no random initialisation of flows gives. Or it starts from the rows with a label.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from geomlat.backends import to_host
+from geomlat.random import stream
+from geomlat.train import fit
 
 Array = Any
 
 RIDGE = 1e-4
 """Added to each covariance, relative to the variance of the data: it keeps flat clusters invertible in float32."""
 
-
 GAIN = 1e-4
 """EM ends when a step changes the mean log-density of the best component by less, in nats."""
+
+
+def tried(model: Any, rows: Array, starts: int, epochs: int, settings: dict[str, Any]) -> Array:
+    """Of several starts of a mixture, each trained a little, the vector of the largest likelihood."""
+    first, marginal = stream(settings.get("rng")), replace(model, objective="marginal")
+    kept = {name: settings[name] for name in ("batch_size", "optimizer", "dtype", "threads") if name in settings}
+    x, y = rows[:, : model.features], rows[:, model.features]
+    found = []
+    for s in range(starts):
+        rng = first.child("start", s)
+        theta = model.start(x, y, nested=starts > 1 and s == starts - 1, rng=rng)
+        theta = fit(marginal, rows, epochs=epochs, theta=theta, rng=rng, **kept).theta
+        found.append((float(marginal.report(theta, rows, None)["loss"]), s, theta))
+    return min(found)[2]
+
+
+def taught(model: Any, rows: Array, epochs: int, settings: dict[str, Any]) -> Array:
+    """The vector of a mixture after some steps on the rows with a label alone; ValueError if there is none."""
+    known = rows[rows[:, model.features] >= 0.0]
+    if not len(known):
+        msg = "labelled_epochs= needs rows with a label, but y holds none"
+        raise ValueError(msg)
+    kept = {name: settings[name] for name in ("dtype", "theta", "rng", "threads") if name in settings}
+    return fit(model, known, epochs=epochs, batch_size=len(known), **kept).theta
+
+
+def framed(model: Any, rows: Array, *, nested: bool, rng: Any) -> Array:
+    """A vector of a mixture whose flows end with frames, these and the weights set from Gaussians."""
+    first, rows = stream(rng), to_host(rows).astype(np.float64)
+    x, labels = rows[:, : model.features], rows[:, model.features].astype(int)
+    found = gaussians(x, labels, model.n_components, nested=nested, rng=first.child("cells").generator())
+    theta = model.init(rng=first.child("init"))
+    p = model.view(theta)
+    p["logits"][...] = np.log(found.weights)
+    for flow, mean, factor in zip(model.flows, found.means, found.factors, strict=True):
+        frame, shift = flow.transforms[-2:]
+        diagonal = np.diag(factor)
+        p.of(frame)[0][...] = np.tril(factor / diagonal, -1)
+        p.of(frame)[2][...] = np.log(diagonal)
+        p.of(shift)[1][...] = mean
+    return theta
 
 
 class Gaussians(NamedTuple):

@@ -13,14 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from geomlat.backends import namespace, to_host
+from geomlat.backends import namespace
 from geomlat.flows import ActNorm, Flow, InvertibleLinear, coupling_flow, polar_flow
 from geomlat.flows.flow import in_blocks
 from geomlat.grad import Params
-from geomlat.models._flow_starts import gaussians
+from geomlat.models._flow_starts import framed, taught, tried
 from geomlat.nn import MLP, widths
 from geomlat.nn.initialisers import zeros
 from geomlat.nn.layer import Initialiser
+from geomlat.random import stream, uniform
 from geomlat.train.trainable import Trainable, finite, shaped
 
 Array = Any
@@ -188,24 +189,10 @@ class FlowMixture(Trainable):
         ValueError
             If the mixture is not ``framed`` or its flows are shared: such components have no frames to set.
         """
-        from geomlat.random import stream
-
         if not self.framed or self.shared:
             msg = "only components with frames start from data: use framed=True and shared=False"
             raise ValueError(msg)
-        first, rows = stream(rng), to_host(self._rows(X, y)).astype(np.float64)
-        x, labels = rows[:, : self.features], rows[:, self.features].astype(int)
-        found = gaussians(x, labels, self.n_components, nested=nested, rng=first.child("cells").generator())
-        theta = self.init(rng=first.child("init"))
-        p = self.view(theta)
-        p["logits"][...] = np.log(found.weights)
-        for flow, mean, factor in zip(self.flows, found.means, found.factors, strict=True):
-            frame, shift = flow.transforms[-2:]
-            diagonal = np.diag(factor)
-            p.of(frame)[0][...] = np.tril(factor / diagonal, -1)
-            p.of(frame)[2][...] = np.log(diagonal)
-            p.of(shift)[1][...] = mean
-        return theta
+        return framed(self, self._rows(X, y), nested=nested, rng=rng)
 
     def fit(
         self,
@@ -238,35 +225,10 @@ class FlowMixture(Trainable):
                 msg = "a mixture starts from data (starts=) or from labels (labelled_epochs=), not from both"
                 raise ValueError(msg)
             if starts:
-                settings["theta"] = self._tried(rows, starts, trial_epochs, settings)
+                settings["theta"] = tried(self, rows, starts, trial_epochs, settings)
             if labelled_epochs:
-                settings["theta"] = self._taught(rows, labelled_epochs, settings)
+                settings["theta"] = taught(self, rows, labelled_epochs, settings)
         return super().fit(rows, **settings)
-
-    def _taught(self, rows: Array, epochs: int, settings: dict[str, Any]) -> Array:
-        from geomlat.train import fit
-
-        known = rows[rows[:, self.features] >= 0.0]
-        if not len(known):
-            msg = "labelled_epochs= needs rows with a label, but y holds none"
-            raise ValueError(msg)
-        kept = {name: settings[name] for name in ("dtype", "theta", "rng", "threads") if name in settings}
-        return fit(self, known, epochs=epochs, batch_size=len(known), **kept).theta
-
-    def _tried(self, rows: Array, starts: int, epochs: int, settings: dict[str, Any]) -> Array:
-        from geomlat.random import stream
-        from geomlat.train import fit
-
-        first, model = stream(settings.get("rng")), replace(self, objective="marginal")
-        kept = {name: settings[name] for name in ("batch_size", "optimizer", "dtype", "threads") if name in settings}
-        x, y = self._split(rows)
-        found = []
-        for s in range(starts):
-            rng = first.child("start", s)
-            theta = self.start(x, y, nested=starts > 1 and s == starts - 1, rng=rng)
-            theta = fit(model, rows, epochs=epochs, theta=theta, rng=rng, **kept).theta
-            found.append((float(model.report(theta, rows, None)["loss"]), s, theta))
-        return min(found)[2]
 
     def log_prob(self, X: Array) -> Array:
         """The log-density of the mixture at each row."""
@@ -304,8 +266,6 @@ class FlowMixture(Trainable):
 
     def sample(self, n: int = 1, *, rng: Any, component: int | None = None) -> Array:
         """``n`` points ``(n, features)`` of the mixture, or of one component."""
-        from geomlat.random import stream, uniform
-
         self._known(() if component is None else (component,))
         first, theta = stream(rng), self.vector()
         p, xp = self.view(theta), namespace(theta)
