@@ -106,7 +106,14 @@ _KINDS: dict[str, type[Coupling]] = {"spline": CircularSpline, "moebius": Moebiu
 
 
 def circular_flow(
-    dim: int, blocks: int = 4, hidden: Sequence[int] = (32,), *, kind: str = "spline", base: Any = None, **options: Any
+    dim: int,
+    blocks: int = 4,
+    hidden: Sequence[int] = (32,),
+    *,
+    kind: str = "spline",
+    context: int = 0,
+    base: Any = None,
+    **options: Any,
 ) -> Flow:
     """A flow on the torus of ``dim`` angles: a first block moves each alone, the others keep either half in turn.
 
@@ -125,6 +132,6 @@ def circular_flow(
     first, second = tuple(range(dim // 2)), tuple(range(dim // 2, dim))
     kept = [() if k == 0 or dim == 1 else (second, first)[k % 2] for k in range(blocks)]
     hidden = widths("hidden", hidden)
-    couplings = [_KINDS[kind](dim=dim, hidden=hidden, keep=keep, **options) for keep in kept]
+    couplings = [_KINDS[kind](dim=dim, hidden=hidden, keep=keep, context=context, **options) for keep in kept]
     zeros = np.zeros(dim, np.float32)
-    return Flow(tuple(couplings), VonMises(zeros, zeros) if base is None else base)
+    return Flow(tuple(couplings), VonMises(zeros, zeros) if base is None else base, context)

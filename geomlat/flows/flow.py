@@ -57,8 +57,8 @@ class Flow(Trainable):
     def __post_init__(self) -> None:
         object.__setattr__(self, "transforms", tuple(self.transforms))
         object.__setattr__(self, "chain", Chain(tuple(self.transforms)))
-        taken = {t.context for t in self.transforms if hasattr(t, "context")}
-        if not taken <= {self.context}:
+        if not self.chain.contexts <= {self.context}:
+            taken = ", ".join(map(str, sorted(self.chain.contexts)))
             msg = f"every transform of a flow takes its {self.context} context features, got some that take {taken}"
             raise ValueError(msg)
 

@@ -85,16 +85,17 @@ class AngleAndNormal:
         return -0.5 * s * s - 1.5 * math.log(2.0 * math.pi), pull
 
 
-def polar_flow(blocks: int = 4, hidden: Sequence[int] = (16,), *, activation: str = "relu") -> Flow:
+def polar_flow(blocks: int = 4, hidden: Sequence[int] = (16,), *, activation: str = "relu", context: int = 0) -> Flow:
     """A flow of the plane around the origin: couplings that move log-radius and angle in turn, then `Polar`.
 
     The angle moves by a spline that keeps (-pi, pi) and has slope 1 at its ends, so that the density closes.
     """
     hidden = widths("hidden", hidden)
     made: list[Transform] = []
+    given: dict[str, Any] = {"dim": 2, "hidden": hidden, "activation": activation, "context": context}
     for k in range(blocks):
         if k % 2 == 0:
-            made.append(AffineCoupling(dim=2, hidden=hidden, keep=(0,), activation=activation, bound=BOUND))
+            made.append(AffineCoupling(keep=(0,), bound=BOUND, **given))
         else:
-            made.append(SplineCoupling(dim=2, hidden=hidden, keep=(1,), activation=activation, bound=math.pi))
-    return Flow((*made, Polar()), AngleAndNormal())
+            made.append(SplineCoupling(keep=(1,), bound=math.pi, **given))
+    return Flow((*made, Polar()), AngleAndNormal(), context)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from geomlat.backends import namespace
+from geomlat.backends import namespace, to_host
 from geomlat.flows.flow import Flow, coupling_flow
 from geomlat.grad import Params
 from geomlat.manifolds import Manifold, Sphere, Torus
@@ -51,7 +51,7 @@ class TangentFlow(Trainable):
     Raises
     ------
     ValueError
-        If a base is not on the manifold, or the number of windings is negative.
+        For another manifold, a base that is not on it, or a negative number of windings.
     """
 
     manifold: Manifold
@@ -67,6 +67,10 @@ class TangentFlow(Trainable):
         base = np.atleast_2d(np.asarray(self.base, dtype=np.float64))
         if base.shape[1:] != tuple(self.manifold.ambient_shape) or not bool(np.all(self.manifold.contains(base))):
             msg = f"base holds points of {self.manifold!r}, shape (charts, {self.manifold.ambient_shape[0]})"
+            raise ValueError(msg)
+        apart = isinstance(self.manifold, Sphere | Torus) or math.isinf(self.manifold.injectivity_radius)
+        if not apart:
+            msg = f"TangentFlow knows the cut loci of spheres and tori alone, got {self.manifold!r}"
             raise ValueError(msg)
         if self.windings < 0:
             msg = f"windings is at least 0, got {self.windings}"
@@ -183,8 +187,8 @@ class TangentFlow(Trainable):
         """
         theta, first = self.vector(), stream(rng)
         p, xp = self.view(theta), namespace(theta)
-        edges = np.cumsum(np.exp(np.asarray(p.of(self)[0], dtype=np.float64)))
-        u = np.asarray(uniform(n, rng=first.child("chart"))) * edges[-1]
+        edges = np.cumsum(np.exp(to_host(p.of(self)[0]).astype(np.float64)))
+        u = uniform(n, rng=first.child("chart")) * edges[-1]
         chosen = np.minimum(np.searchsorted(edges, u, side="right"), len(edges) - 1)
         y = xp.empty((n, self.n_features), dtype=theta.dtype)
         for k, flow in enumerate(self.flows):

@@ -37,6 +37,11 @@ class Transform(Layer):
     def inverse_vjp(self, p: Params, y: Array, context: Array | None = None) -> tuple[Moved, Pull]:
         """``(x, logdet)`` and its pullback."""
 
+    @property
+    def contexts(self) -> set[int]:
+        """The features of a context that it, or each of its parts, takes; nothing where it looks at none."""
+        return {self.context} if hasattr(self, "context") else set()
+
     def step(self, inverse: bool) -> Step | None:
         """What a compiled pass over rows does for this transform or its inverse, if it knows it."""
         return None
@@ -60,6 +65,11 @@ class Inverse(Transform):
     def dim(self) -> int:  # type: ignore[override]
         """That of the transform."""
         return self.transform.dim
+
+    @property
+    def contexts(self) -> set[int]:
+        """Those of the transform."""
+        return self.transform.contexts
 
     def forward_vjp(self, p: Params, x: Array, context: Array | None = None) -> tuple[Moved, Pull]:
         """The transform's inverse."""
@@ -92,6 +102,11 @@ class Chain(Transform):
     def dim(self) -> int:  # type: ignore[override]
         """That of its transforms."""
         return self.transforms[0].dim
+
+    @property
+    def contexts(self) -> set[int]:
+        """Those of its transforms."""
+        return set().union(*(t.contexts for t in self.transforms))
 
     def forward_vjp(self, p: Params, x: Array, context: Array | None = None) -> tuple[Moved, Pull]:
         """First to last."""

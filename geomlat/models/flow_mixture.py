@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from geomlat.backends import namespace
+from geomlat.backends import namespace, to_host
 from geomlat.flows import ActNorm, Flow, InvertibleLinear, coupling_flow, polar_flow
 from geomlat.flows.flow import in_blocks
 from geomlat.grad import Params
@@ -22,6 +22,7 @@ from geomlat.nn import MLP, widths
 from geomlat.nn.initialisers import zeros
 from geomlat.nn.layer import Initialiser
 from geomlat.random import stream, uniform
+from geomlat.train.settings import at_least
 from geomlat.train.trainable import Trainable, finite, shaped
 
 Array = Any
@@ -214,15 +215,18 @@ class FlowMixture(Trainable):
         ------
         ValueError
             If the shapes are wrong, a label is not an integer of -1 .. n_components - 1, or no row has a label where
-            ``labelled_epochs`` are asked for, or both kinds of starts are.
+            ``labelled_epochs`` are asked for, a number of them is negative, or two kinds of starts are asked for.
         """
         validation = settings.pop("validation", None)
         if validation is not None:
             settings["validation"] = self._rows(validation, None)
         rows = self._rows(X, y)
         if not settings.get("resume"):
-            if starts and labelled_epochs:
-                msg = "a mixture starts from data (starts=) or from labels (labelled_epochs=), not from both"
+            counts = {"starts": starts, "trial_epochs": trial_epochs, "labelled_epochs": labelled_epochs}
+            for name, value in counts.items():
+                at_least(name, value, 0)
+            if starts and (labelled_epochs or settings.get("theta") is not None):
+                msg = "a mixture starts from data (starts=) or from labels (labelled_epochs=) or theta=, not from both"
                 raise ValueError(msg)
             if starts:
                 settings["theta"] = tried(self, rows, starts, trial_epochs, settings)
@@ -269,8 +273,8 @@ class FlowMixture(Trainable):
         self._known(() if component is None else (component,))
         first, theta = stream(rng), self.vector()
         p, xp = self.view(theta), namespace(theta)
-        edges = np.cumsum(np.asarray(self.weights(), dtype=np.float64))
-        u = np.asarray(uniform(n, rng=first.child("component"))) * edges[-1]
+        edges = np.cumsum(to_host(self.weights()).astype(np.float64))
+        u = uniform(n, rng=first.child("component")) * edges[-1]
         chosen = np.minimum(np.searchsorted(edges, u, side="right"), self.n_components - 1)
         chosen = np.full(n, component) if component is not None else chosen
         x = xp.empty((n, self.features), dtype=theta.dtype)

@@ -12,6 +12,7 @@ from geomlat.flows import (
     Chain,
     CircularSpline,
     Flow,
+    Inverse,
     Moebius,
     Permutation,
     SplineCoupling,
@@ -127,8 +128,11 @@ def test_a_conditional_flow_uses_its_context():
             method(x, context=x)
         with pytest.raises(ValueError, match="context holds NaN"):
             method(x, context=np.full((1, 1), np.nan))
-    with pytest.raises(ValueError, match="its 1 context features"):
-        Flow((AffineCoupling(dim=2, context=1), AffineCoupling(dim=2)), context=1)
+    other = AffineCoupling(dim=2, context=1)
+    for bad in ((other, AffineCoupling(dim=2)), (Chain((AffineCoupling(dim=2),)),), (Inverse(AffineCoupling(dim=2)),)):
+        with pytest.raises(ValueError, match="its 1 context features, got some that take 0"):
+            Flow(bad, context=1)
+    assert Flow((Inverse(Chain((other, Permutation((1, 0))))), ActNorm(2)), context=1).n_features == 3
 
 
 class Logistic:

@@ -55,6 +55,15 @@ def test_the_objective_is_gradchecked_and_the_centre_is_finite():
         assert np.isfinite(np.concatenate((l, dx[0], g))).all()
 
 
+def test_a_conditional_ring_uses_its_context():
+    gen = np.random.default_rng(0)
+    c, t = gen.choice([-1.0, 1.0], size=(600, 1)), gen.uniform(0.0, 2.0 * np.pi, (600, 1))
+    x = (1.0 + 0.5 * c) * (1.0 + 0.1 * gen.standard_normal((600, 1))) * np.concatenate((np.cos(t), np.sin(t)), axis=1)
+    flow = polar_flow(2, (8,), context=1).fit(x, context=c, epochs=30, rng=0, optimizer=Adam(1e-2))
+    assert flow.log_prob(x, c).mean() > flow.log_prob(x, -c).mean() + 3.0
+    assert np.hypot(*flow.sample(400, rng=1, context=[[-1.0]]).T).mean() == pytest.approx(0.5, abs=0.05)
+
+
 def test_a_mixture_of_rings_finds_two_circles():
     gen = np.random.default_rng(0)
     labels, t = np.arange(600) % 2, gen.uniform(0.0, 2.0 * np.pi, 600)

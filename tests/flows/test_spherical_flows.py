@@ -6,7 +6,7 @@ import pytest
 from geomlat.distributions import PowerSpherical
 from geomlat.flows import CylindricalFlow, DequantizedDensity, TangentFlow
 from geomlat.grad import gradcheck_vector
-from geomlat.manifolds import Euclidean, Hyperboloid, Sphere
+from geomlat.manifolds import Euclidean, Hyperboloid, Product, Sphere
 from geomlat.optim import Adam
 
 SMALL = {"blocks": 2, "hidden": (4,)}
@@ -211,6 +211,9 @@ def test_mistakes():
         DequantizedDensity(manifold=Sphere(2), location="exp")
     with pytest.raises(ValueError, match="base holds points"):
         TangentFlow(manifold=Sphere(2), base=[1.0, 1.0, 0.0])
+    ball = Product(Sphere(2), Euclidean(1))
+    with pytest.raises(ValueError, match="cut loci of spheres and tori alone, got Product"):
+        TangentFlow(manifold=ball, base=ball.origin())
     with pytest.raises(ValueError, match="not unit vectors"):
         DequantizedDensity(manifold=Sphere(2)).fit(np.ones((4, 3)))
     with pytest.raises(ValueError, match="not on"):

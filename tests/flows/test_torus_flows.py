@@ -153,6 +153,20 @@ def test_mixtures_of_von_mises_laws_are_fitted_by_em():
     assert found.log_prob(x).mean() > law.log_prob(x).mean()
 
 
+@pytest.mark.parametrize(("kind", "dim"), [("spline", 2), ("moebius", 1)])
+def test_a_conditional_flow_of_angles_uses_its_context(kind, dim):
+    gen = np.random.default_rng(0)
+    c = gen.choice([-1.0, 1.0], size=(600, 1))
+    x = Torus(dim).project(2.0 * c + 0.3 * gen.standard_normal((600, dim)))
+    flow = circular_flow(dim, 2, (8,), kind=kind, context=1)
+    flow.fit(x, context=c, epochs=20, rng=0, optimizer=Adam(1e-2))
+    assert flow.log_prob(x, c).mean() > flow.log_prob(x, -c).mean() + 3.0
+    y = flow.sample(500, rng=1, context=[[1.0]])
+    assert np.cos(y - 2.0).mean() > 0.8
+    with pytest.raises(ValueError, match="takes 1 context features"):
+        flow.log_prob(x)
+
+
 def test_mistakes():
     with pytest.raises(TypeError, match="lives on a Torus"):
         WrappedDensity(manifold=Sphere(2))

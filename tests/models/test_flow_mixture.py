@@ -215,6 +215,11 @@ def test_a_training_may_begin_with_the_labelled_rows_alone():
         model.fit(x, epochs=1, labelled_epochs=5)
     with pytest.raises(ValueError, match="not from both"):
         model.fit(x, few, epochs=1, labelled_epochs=5, starts=1)
+    with pytest.raises(ValueError, match="not from both"):
+        model.fit(x, epochs=1, starts=1, theta=first)
+    for name in ("starts", "trial_epochs", "labelled_epochs"):
+        with pytest.raises(ValueError, match=f"{name} must be a whole number, at least 0, got -1"):
+            model.fit(x, epochs=1, **{name: -1})
 
 
 def test_only_components_that_are_there_are_drawn_and_removed():
