@@ -4,7 +4,6 @@ A sphere, hyperbolic space as a hyperboloid and as the Poincare disc, and a flat
 a minute. Writes to ``runs/geometry``, videos as MP4 where ffmpeg is installed, else as GIF.
 """
 
-import shutil
 from pathlib import Path
 
 from geomlat import plot
@@ -15,7 +14,7 @@ SURFACES = Sphere(2), Hyperboloid(2), PoincareBall(2), Torus(2)
 
 def main(seconds=6.0):
     """Draw everything; returns the paths."""
-    out, suffix = Path("runs/geometry"), "mp4" if shutil.which("ffmpeg") else "gif"
+    out = Path("runs/geometry")
     out.mkdir(parents=True, exist_ok=True)
     paths = []
     for manifold in SURFACES:
@@ -23,7 +22,7 @@ def main(seconds=6.0):
         paths.append(plot.save(plot.geometry(manifold), out / f"{name}.png"))
         for make in (plot.parallel_transport, plot.exponential_map):
             video = make(manifold, seconds=seconds)
-            paths.append(plot.save_video(video, out / f"{name}-{make.__name__.replace('_', '-')}.{suffix}"))
+            paths.append(plot.save_video(video, out / f"{name}-{make.__name__.replace('_', '-')}"))
     return paths
 
 

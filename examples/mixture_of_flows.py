@@ -6,7 +6,6 @@ plane in halves; flows in polar coordinates do not. With labels a log-scale of a
 thin rings near the others. ``python examples/mixture_of_flows.py [CASE ...]`` (a minute each) fills ``runs/mixtures``.
 """
 
-import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -58,23 +57,22 @@ def run(case, *, seed=0, supervised=False, rows=None, **changed):
 
 def main(*cases, rows=None, **changed):
     """Train, print the numbers, draw a picture of each case and a film from a single start; returns their paths."""
-    paths, out, suffix = [], Path("runs/mixtures"), "mp4" if shutil.which("ffmpeg") else "gif"
+    paths, out = [], Path("runs/mixtures")
     out.mkdir(parents=True, exist_ok=True)
     for case in cases or CASES:
-        law, n, _, _, settings = CASES[case]
+        law, n, *_, settings = CASES[case]
         settings, kept = settings | changed, Snapshots(3, first=20)
         x, test = law.sample(rows or n, rng=0)[0], law.sample(2000, rng=7)[0]
-        floor, starts = -law.log_prob(test).mean(), settings.get("starts", 0)
-        model, numbers = run(case, callbacks=(kept,), rows=rows, **changed)
+        starts, (model, numbers) = settings.get("starts", 0), run(case, callbacks=(kept,), rows=rows, **changed)
         print(case, {name: round(value, 4) for name, value in numbers.items()}, flush=True)
-        look = {"floor": floor, "title": f"{case}, best of {starts} starts" if starts else case}
+        look = {"floor": -law.log_prob(test).mean(), "title": f"{case}, best of {starts} starts" if starts else case}
         shown = plot.snapshots(model, kept.kept, test)
         paths.append(plot.save(plot.mixture_picture(shown, x, model.sample(n, rng=1), **look), out / f"{case}.png"))
         if starts:
             single, kept, look = replace(model, objective="marginal"), Snapshots(3, first=20), look | {"title": case}
             fit(single, x, None, rng=2, callbacks=(kept,), **settings | {"starts": 1, "trial_epochs": 0})
             film = plot.mixture_film(plot.snapshots(single, kept.kept, test), x, seconds=4.0, **look)
-            paths.append(plot.save_video(film, out / f"{case}.{suffix}"))
+            paths.append(plot.save_video(film, out / case))
     return paths
 
 

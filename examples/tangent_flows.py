@@ -7,7 +7,6 @@ ffmpeg is installed, else as GIF.
 """
 
 import math
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +38,7 @@ def train(case, x, epochs, **network):
 
 def main(rows=200_000, epochs=10, rings=96, seconds=8.0, **network):
     """Train all four, print their divergences from the target, and film them; returns the paths."""
-    out, law, suffix = Path("runs/tangent"), spherical_modes(), "mp4" if shutil.which("ffmpeg") else "gif"
+    out, law = Path("runs/tangent"), spherical_modes()
     out.mkdir(parents=True, exist_ok=True)
     x, (nodes, weights) = law.sample((rows,), rng=0).astype(np.float32), sphere_nodes(rings)
     densities = {"target": (lambda at: np.exp(law.log_prob(at)), None)}
@@ -55,7 +54,7 @@ def main(rows=200_000, epochs=10, rings=96, seconds=8.0, **network):
     kinds = {"densities": densities, "draws": draws}
     films = {name: plot.rotating_globes(panels, seconds=seconds) for name, panels in kinds.items()}
     paths = [plot.save(film.still(0.35), out / f"{name}.png") for name, film in films.items()]
-    return paths + [plot.save_video(film, out / f"{name}.{suffix}") for name, film in films.items()]
+    return paths + [plot.save_video(film, out / name) for name, film in films.items()]
 
 
 if __name__ == "__main__":

@@ -110,16 +110,20 @@ class Film:
 
 
 def save_video(video: Video | Film, path: str | os.PathLike[str]) -> Path:
-    """Write a video as ``.gif`` (Pillow) or ``.mp4`` (ffmpeg); the file appears whole or not at all.
+    """Write a video as ``.gif`` (Pillow) or ``.mp4`` (ffmpeg), by the path's suffix; returns the path.
+
+    A path without a suffix gets ``.mp4`` where ffmpeg is installed, else ``.gif``. The file appears whole or not at
+    all.
 
     Raises
     ------
     ValueError
-        If the suffix is neither.
+        If there is another suffix.
     FileNotFoundError
         If an MP4 is asked for and there is no ffmpeg, or the folder does not exist.
     """
     path = Path(path)
+    path = path if path.suffix else path.with_suffix(".mp4" if shutil.which("ffmpeg") else ".gif")
     write = {".gif": _write_gif, ".mp4": _write_mp4}.get(path.suffix.lower())
     if write is None:
         msg = f"cannot write a video as {path.name!r}; end the name in .gif or .mp4"

@@ -24,7 +24,7 @@ def coarse(monkeypatch):
 
 def test_dequantised_densities_are_compared_drawn_and_filmed(example, coarse, monkeypatch, capsys):
     module = example("dequantisation")
-    monkeypatch.setattr(module.shutil, "which", lambda name: None)
+    monkeypatch.setattr(video.shutil, "which", lambda name: None)
     paths = module.main(rows=600, epochs=2, rings=12, draws=60, effort=2000, seconds=1.0, blocks=2, hidden=(8,))
     assert [p.name for p in paths] == ["maps.png", "bias.png", "learning.gif"]
     assert all(p.stat().st_size > 10000 for p in paths)
@@ -42,7 +42,7 @@ def test_tangent_flows_are_compared_and_turned(example, coarse, monkeypatch, cap
     module = example("tangent_flows")
     assert len(module.CASES) == 4
     monkeypatch.delitem(module.CASES, "bad base, long ways counted")
-    monkeypatch.setattr(module.shutil, "which", lambda name: None)
+    monkeypatch.setattr(video.shutil, "which", lambda name: None)
     paths = module.main(rows=300, epochs=1, rings=12, seconds=1.0, blocks=2, hidden=(8,))
     assert [p.suffix for p in paths] == [".png", ".png", ".gif", ".gif"]
     assert all(p.stat().st_size > 10000 for p in paths)

@@ -103,7 +103,7 @@ def test_every_surface_has_its_pictures_and_videos(example, monkeypatch):
     module = example("curved_surfaces")
     assert len(module.SURFACES) == 4
     monkeypatch.setattr(module, "SURFACES", module.SURFACES[:1])
-    monkeypatch.setattr(module.shutil, "which", lambda name: None)
+    monkeypatch.setattr(video.shutil, "which", lambda name: None)
     paths = module.main(seconds=0.5)
     assert len(paths) == 3
     assert sorted(Path("runs/geometry").iterdir()) == sorted(paths)
@@ -216,7 +216,7 @@ def test_mixtures_of_flows_are_trained_and_drawn(example, monkeypatch, capsys):
     monkeypatch.setattr(plane, "CELLS", 21)
     monkeypatch.setattr(video, "FPS", 2)
     module = example("mixture_of_flows")
-    monkeypatch.setattr(module.shutil, "which", lambda name: None)
+    monkeypatch.setattr(video.shutil, "which", lambda name: None)
     paths = module.main("pinwheel-3", "circles-32", rows=192, epochs=10)
     assert [p.name for p in paths] == ["pinwheel-3.png", "pinwheel-3.gif", "circles-32.png"]
     assert all(p.stat().st_size > 10000 for p in paths)

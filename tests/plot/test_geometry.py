@@ -3,6 +3,7 @@
 import itertools
 import re
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -209,3 +210,39 @@ def test_an_mp4_is_written(tmp_path):
     path = plot.save_video(plot.exponential_map(Sphere(2), seconds=0.5), tmp_path / "it.mp4")
     assert path.read_bytes()[4:8] == b"ftyp"
     assert path.stat().st_size > 3000
+
+
+@pytest.mark.parametrize(("program", "suffix"), [(None, ".gif"), ("/usr/bin/ffmpeg", ".mp4")])
+def test_a_video_without_a_suffix_is_what_can_be_written(tmp_path, monkeypatch, program, suffix):
+    monkeypatch.setattr(shutil, "which", lambda name: program)
+    for kind in ("gif", "mp4"):
+        monkeypatch.setattr(videos, f"_write_{kind}", lambda frames, path, kind=kind: path.write_text(kind))
+    path = plot.save_video(plot.exponential_map(Sphere(2), seconds=0.5), tmp_path / "it")
+    assert path == tmp_path / f"it{suffix}"
+    assert path.read_text() == suffix[1:]
+
+
+FAKE = """#!{python}
+import sys
+words = sys.argv[1:]
+width, height = map(int, words[words.index("-s") + 1].split("x"))
+content = sys.stdin.buffer.read()
+assert len(content) == width * height * 3 * {frames}, len(content)
+assert words[words.index("-r") + 1] == "{fps}"
+open(words[-1], "wb").write(content[:9])
+"""
+
+
+def test_ffmpeg_is_given_every_frame(tmp_path, monkeypatch):
+    video = plot.exponential_map(Sphere(2), seconds=0.5)
+    frames = list(video.frames())
+    program = tmp_path / "ffmpeg"
+    program.write_text(FAKE.format(python=sys.executable, frames=len(frames), fps=videos.FPS))
+    program.chmod(0o755)
+    monkeypatch.setattr(shutil, "which", lambda name: str(program))
+    path = plot.save_video(video, tmp_path / "it.mp4")
+    assert path.read_bytes() == frames[0].tobytes()[:9]
+    program.write_text(f"#!{sys.executable}\nraise SystemExit('no such codec')\n")
+    with pytest.raises(OSError, match="ffmpeg could not write the video: no such codec"):
+        plot.save_video(video, tmp_path / "other.mp4")
+    assert {p.name for p in tmp_path.iterdir()} == {"ffmpeg", "it.mp4"}
