@@ -4,9 +4,18 @@ import numpy as np
 import pytest
 
 from geomlat.distributions import PowerSpherical
-from geomlat.flows import CylindricalFlow, DequantizedDensity, TangentFlow
+from geomlat.flows import (
+    AdditiveCoupling,
+    AffineCoupling,
+    CylindricalFlow,
+    DequantizedDensity,
+    Permutation,
+    SplineCoupling,
+    TangentFlow,
+    WrappedDensity,
+)
 from geomlat.grad import gradcheck_vector
-from geomlat.manifolds import Euclidean, Hyperboloid, Product, Sphere
+from geomlat.manifolds import Euclidean, Hyperboloid, Product, Sphere, Torus
 from geomlat.optim import Adam
 
 SMALL = {"blocks": 2, "hidden": (4,)}
@@ -57,6 +66,29 @@ def test_dequantised_objectives_are_gradchecked(location, draws, dim):
         return loss, lambda g: pull(model.view(g))
 
     gradcheck_vector(objective, theta)
+
+
+@pytest.mark.parametrize(("location", "t"), [("free", -3.0), ("softplus", np.log1p(np.exp(-3.0)))])
+def test_the_bound_at_one_radius_is_that_of_the_formula(location, t):
+    model, y = DequantizedDensity(manifold=Sphere(2), location=location, **SMALL), points(5)
+    p = model.view(fitted(model).theta)
+    p["network.layers.1.weight"][...] = 0.0
+    p["network.layers.1.bias"][...] = [-3.0, 0.4]
+    scale = np.log1p(np.exp(0.4))
+    eps = np.array([[0.0, 0.5, -0.5, 1.0, 2.0]])
+    at = t + scale * eps[0]
+    log_q = -0.5 * eps[0] ** 2 - np.log(scale * np.sqrt(2.0 * np.pi))
+    ambient = model.flow.log_density_vjp(p, np.exp(at)[:, None] * y)[0]
+    assert -model.loss_vjp(model.theta, y, eps)[0] == pytest.approx((ambient + 3.0 * at - log_q).mean(), abs=1e-12)
+
+
+def test_several_draws_make_the_importance_weighted_bound():
+    one, several = (DequantizedDensity(manifold=Sphere(2), draws=draws, **SMALL) for draws in (1, 4))
+    theta, y = fitted(one).theta, points(1)
+    noise = np.random.default_rng(0).standard_normal((4, 1))
+    weights = [-one.loss_vjp(theta, y, eps[None])[0] for eps in noise]
+    assert -several.loss_vjp(theta, y, noise)[0] == pytest.approx(np.log(np.mean(np.exp(weights))), abs=1e-12)
+    assert several.draw(theta, points(7), rng=0).shape == (4, 7)
 
 
 @pytest.mark.parametrize("base", [BASES[0], BASES])
@@ -198,6 +230,25 @@ def test_no_points_have_no_densities_and_words_are_refused():
         model.log_prob(points(), nodes=1)
     with pytest.raises(ValueError, match="at least one sample"):
         model.log_prob_estimate(points(), samples=0, rng=0)
+
+
+@pytest.mark.parametrize("kind", ["affine", "additive", "spline"])
+def test_the_options_of_the_networks_are_heeded(kind):
+    options = {"blocks": 3, "hidden": (7, 6), "kind": kind, "activation": "silu"}
+    dequantised = DequantizedDensity(manifold=Sphere(2), dequantizer=(5, 4), **options)
+    wrapped = WrappedDensity(manifold=Torus(2), dequantizer=(5, 4), **options)
+    tangent = TangentFlow(manifold=Sphere(2), base=BASES, **options)
+    cylinder = CylindricalFlow(manifold=Sphere(2), blocks=3, hidden=(7, 6), activation="silu", bins=5)
+    expected = {"affine": AffineCoupling, "additive": AdditiveCoupling, "spline": SplineCoupling}[kind]
+    chains = [dequantised.flow.chain, wrapped.flow.chain, *(flow.chain for flow in tangent.flows)]
+    for chain in chains:
+        assert {type(t) for t in chain.transforms} - {Permutation} == {expected}
+    for chain in (*chains, cylinder.chain):
+        networks = [t.network for t in chain.transforms if not isinstance(t, Permutation)]
+        assert [(n.sizes[1:-1], n.activation) for n in networks] == 3 * [((7, 6), "silu")]
+    for model in (dequantised, wrapped):
+        assert (model.network.sizes[1:-1], model.network.activation) == ((5, 4), "silu")
+    assert {t.bins for t in cylinder.chain.transforms} == {5}
 
 
 def test_mistakes():

@@ -1,14 +1,21 @@
 """The variational mixture of flows: objectives, labels, clustering, component removal."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from geomlat.grad import gradcheck_vector
-from geomlat.models import FlowMixture
+from geomlat.models import FlowMixture, _flow_starts
+from geomlat.models._flow_starts import gaussians
 from geomlat.optim import Adam
 
 SMALL = {"n_components": 3, "features": 2, "blocks": 2, "hidden": (4,), "posterior_hidden": (5,), "activation": "tanh"}
+
+
+class Run(NamedTuple):
+    theta: np.ndarray
 
 
 def three_blobs(n=600, seed=0):
@@ -163,6 +170,34 @@ def test_a_start_is_a_mixture_of_gaussians():
     np.testing.assert_allclose(model.log_prob(x).mean(), np.logaddexp.reduce(expected).mean(), atol=0.02)
     kept = model.start(x, np.where(np.arange(len(x)) < 30, labels, -1), rng=0)
     assert (model.fitted(kept).predict(x) == labels).mean() > 0.99
+
+
+def test_labels_stay_as_given_while_gaussians_are_fitted():
+    x, labels = three_blobs()
+    wrong = (labels + (np.arange(600) % 2)) % 3  # half of each blob goes by another name
+    found = gaussians(x, wrong, 3, nested=False, rng=np.random.default_rng(0))
+    for c in range(3):
+        np.testing.assert_allclose(found.means[c], x[wrong == c].mean(axis=0), atol=1e-9)
+    assert gaussians(x, 0 * labels - 1, 3, nested=False, rng=np.random.default_rng(0)).means.shape == (3, 2)
+
+
+def test_starts_are_tried_by_the_likelihood(monkeypatch):
+    seen, x = [], three_blobs()[0]
+    monkeypatch.setattr(
+        _flow_starts, "fit", lambda model, rows, *, theta, **s: seen.append(model.objective) or Run(theta)
+    )
+    FlowMixture(**SMALL, framed=True).fit(x, starts=2, epochs=0, rng=0)
+    assert seen == ["marginal", "marginal"]
+
+
+def test_the_activation_is_that_of_all_networks_and_the_report_is_of_the_density():
+    model = FlowMixture(**SMALL | {"activation": "silu"})
+    networks = [model.posterior, *(t.network for flow in model.flows for t in flow.transforms)]
+    assert {n.activation for n in networks} == {"silu"}
+    rows, theta = rows_and_theta(model)
+    report = model.fitted(theta).report(theta, rows, None)
+    assert report["nll"] == pytest.approx(-model.log_prob(rows[:, :2]).mean())
+    assert report["loss"] == model.loss_vjp(theta, rows, None)[0]
 
 
 def test_nested_starts_have_one_centre():
