@@ -110,6 +110,11 @@ def _digits() -> Experiment:
         budgets={"smoke": Budget(smoke, 1, 0.2), "standard": Budget(whole, 1, 8), "full": Budget(whole, 1, 8)},
         published=Published(value=0.754, source="Pires and Figueiredo 2020, counts", mark="check"),
         gates=(Gate(measure="accuracy", at_least=0.76), Gate(measure="nmi", at_least=0.66)),
+        detail=lambda means: (
+            f"On MNIST's digits 0 to 4 the components have a normalised mutual information of {means['nmi']:.3f} with "
+            f"the digits (published: 0.660) and {means['bits']:.2f} bits per dimension; their draws are a picture of "
+            "`examples/mixture_of_flows_mnist.py`."
+        ),
     )
 
 

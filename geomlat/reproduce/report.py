@@ -58,13 +58,8 @@ def _line(cells: Iterable[str]) -> str:
 
 def _cells(experiment: Experiment, result: Result | None) -> list[str]:
     word = status(experiment, result)
-    # Where nothing is published, the word is about the gate alone.
-    shown = word == "missed" or (experiment.published is None and word == "reproduced")
-    gates = (
-        f" (gate: {'; '.join(_gate(g, experiment, result) for g in experiment.gates)})"
-        if shown and experiment.gates
-        else ""
-    )
+    shown = [_gate(g, experiment, result) for g in _shown(experiment, word)]
+    gates = f" (gate: {'; '.join(shown)})" if shown else ""
     data = experiment.data + (f"; {experiment.floor}" if experiment.floor else "")
     head = [f"{experiment.system}: {experiment.quantity}", data, published(experiment.published)]
     if result is None:
@@ -82,11 +77,19 @@ def _cells(experiment: Experiment, result: Result | None) -> list[str]:
     ]
 
 
+def _shown(experiment: Experiment, word: str) -> list[Gate]:
+    """The gates that a word is about: beside a published number those of other measures than its own."""
+    if word == "missed" or (experiment.published is None and word == "reproduced"):
+        return list(experiment.gates)
+    return [g for g in experiment.gates if word in ("reproduced", "beaten") and g.measure != experiment.measure]
+
+
 def _gate(gate: Gate, experiment: Experiment, result: Result | None) -> str:
     """A gate, with the number it is about where the row shows another."""
     if result is None or (gate.measure == experiment.measure and not gate.median):
         return str(gate)
-    return f"{gate}: {result.gated(gate):.3g}"
+    found = result.gated(gate)
+    return f"{gate}: {found:.0f}" if abs(found) >= 1000.0 else f"{gate}: {found:.3g}"
 
 
 def command(name: str, budget: str, backend: str = "numpy") -> str:

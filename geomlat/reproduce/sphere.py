@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -124,6 +125,15 @@ def _scores(log_prob: Any, rings: int) -> dict[str, float]:
     return {**vars(found), "mass": mass}
 
 
+def _both_ways(system: str, means: Mapping[str, float]) -> str:
+    parts = f", {means['parameters']:.0f} parameters" if "parameters" in means else ""
+    return (
+        f"- {system}: KL(model, target) {means['reverse']:.5f} and KL(target, model) {means['forward']:.5f} nats, "
+        f"{means['spurious']:.1e} of the mass where the target is below 1e-4 of its peak, integral {means['mass']:.4f}"
+        f"{parts}"
+    )
+
+
 def _experiment(
     name: str, system: str, run: Any, own: dict[str, Any], minutes: float, *gates: Gate, doc: float | None = None
 ) -> Experiment:
@@ -142,6 +152,7 @@ def _experiment(
         },
         published=None if doc is None else Published(value=doc, source=SOURCE, mark="doc"),
         gates=gates,
+        detail=partial(_both_ways, system),
     )
 
 

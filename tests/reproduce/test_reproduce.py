@@ -173,6 +173,11 @@ def test_the_table_stands_between_its_marks(tmp_path: Path) -> None:
     assert lines[2].endswith("| not run | `geomlat reproduce a --budget full` |  |")
     assert "| 11 +- 1 [doc], nobody | 12.50 +- 0.10 | 2 |  | missed (gate: score >= 13) |" in lines[3]
     assert "| 12.00 +- 0.10 | 1 |  | short run | `geomlat reproduce toy` | 50 s |" in lines[4]
+    both = toy("c", gates=(Gate(measure="score", at_least=11.0), Gate(measure="other", at_most=13.0)))
+    measured = result(11.9, 12.0)
+    for run in measured.runs:
+        run["values"]["other"] = 12.5
+    assert "| reproduced (gate: other <= 13: 12.5) |" in report.table([(both, measured)])
     alone = toy("d", published=None, gates=(Gate(measure="score", at_least=12.0),))
     assert "| reproduced (gate: score >= 12) |" in report.table([(alone, result(12.4, 12.6))])
     bounded = toy("e", floor=Floor(-3.25, "independent pixels"))
