@@ -31,7 +31,7 @@ def rivals(points, epochs, components, **network):
     }
 
 
-def main(kinds=KINDS, epochs=150, components=(30, 60, 120), blocks=6, hidden=(64,), bins=32):
+def main(kinds=KINDS, epochs=150, components=(30, 60, 120), blocks=10, hidden=(64,), bins=32):
     """Print the mean log-densities of the test points and draw the densities; returns the paths."""
     out, paths = Path("runs/earth-flows"), []
     out.mkdir(parents=True, exist_ok=True)

@@ -23,7 +23,8 @@ from geomlat.optim.schedules import cosine
 from geomlat.reproduce.experiment import Budget, Experiment, Gate
 from geomlat.reproduce.task import Task
 
-EARTH = {"blocks": 6, "hidden": [64], "bins": 32, "learning_rate": 5e-3, "batch_size": 256, "steps": 4000}
+# By the validation places of fires, which lie in knots: +0.23 nats over six couplings and 4000 steps.
+EARTH = {"blocks": 10, "hidden": [64], "bins": 32, "learning_rate": 5e-3, "batch_size": 256, "steps": 8000}
 TORSIONS = {"blocks": 4, "hidden": [64], "learning_rate": 5e-3, "batch_size": 512, "steps": 5000}
 SMOKE = {"data": "toy", "blocks": 2, "hidden": [4], "steps": 3, "components": [1, 2]}
 
@@ -121,7 +122,7 @@ EXPERIMENTS = (
             run_earth,
             {**EARTH, "data": kind, "components": [30, 60, 120]},
             5,
-            3.0,
+            1.5,
         )
         for kind in ("earthquake", "flood", "fire", "volcano")
     ),
