@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from geomlat.reproduce import BUDGETS, Experiment, Result, report, results, status
-from geomlat.reproduce.machine import commit, machine
+from geomlat.reproduce.machine import machine
 from geomlat.reproduce.pool import work, workers
 from geomlat.reproduce.running import ERROR, Job, plan, run_all
 from geomlat.reproduce.table import chosen, experiments, families
@@ -88,14 +88,15 @@ def _keep(folder: Path, job: Job, jobs: Sequence[Job], about: dict[str, Any]) ->
     """Write the result of all finished runs of an experiment, and say what has become of its row."""
     experiment = job.experiment
     siblings = (other for other in jobs if other.experiment.name == experiment.name)
+    runs = [run for other in siblings if (run := other.done()) is not None]
     result = Result(
         experiment=experiment.name,
         budget=job.budget,
         settings=experiment.budgets[job.budget].settings,
         command=report.command(experiment.name, job.budget, job.backend),
-        commit=commit(),
+        commit=", ".join(dict.fromkeys(commit for run in runs for commit in run["commits"])),
         machine=about,
-        runs=[run for other in siblings if (run := other.done()) is not None],
+        runs=runs,
     )
     if results.worth_more(results.read(folder, experiment), result):
         return f"not kept, since {folder} holds a result of a larger budget or of more runs"

@@ -12,10 +12,10 @@ import geomlat
 
 
 def commit() -> str:
-    """The commit of the working directory, with ``+`` if files differ from it; the version where there is no git."""
+    """The commit of the working directory, with ``+`` if its code differs; the version where there is no git."""
     try:
         head = _git("rev-parse", "--short=12", "HEAD")
-        return head + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
+        return head + ("+" if _git("status", "--porcelain", "--", ":/geomlat", ":/examples") else "")
     except (OSError, subprocess.CalledProcessError):
         return f"geomlat {geomlat.__version__}"
 

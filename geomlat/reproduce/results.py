@@ -28,9 +28,9 @@ class Result:
     command
         What to type to run it again.
     commit, machine
-        Where the code stood, and what it ran on.
+        Where the code stood (several, if it moved on between runs), and what it ran on.
     runs
-        One dict for each: ``seed``, ``seconds``, ``values`` (the measured numbers).
+        One dict for each: ``seed``, ``seconds``, ``commits``, ``values`` (the measured numbers).
     """
 
     experiment: str

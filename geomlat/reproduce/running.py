@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from geomlat.reproduce.experiment import Experiment
+from geomlat.reproduce.machine import commit
 from geomlat.reproduce.results import plain
 from geomlat.reproduce.task import PROGRESS, Task
 from geomlat.train.checkpoint import write_atomic
 
-RUN, ERROR = "run.json", "error.txt"
+RUN, ERROR, COMMITS = "run.json", "error.txt", "commits.json"
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,9 @@ def plan(
 
 
 def execute(job: Job) -> dict[str, Any]:
-    """Make one run, or take it as an earlier attempt left it: ``seed``, ``seconds`` and ``values``.
+    """Make one run, or take it as an earlier attempt left it: ``seed``, ``seconds``, ``commits`` and ``values``.
+
+    The commits are those of all attempts, since a run may be continued by other code than began it.
 
     Raises
     ------
@@ -85,6 +88,7 @@ def execute(job: Job) -> dict[str, Any]:
     _require_same(job)
     if finished is not None:
         return finished
+    commits = _commits(job)
     before = job.folder / PROGRESS
     if before.is_file():
         write_atomic(job.folder / "earlier.json", json.dumps(json.loads(before.read_text())["seconds"]).encode())
@@ -95,7 +99,8 @@ def execute(job: Job) -> dict[str, Any]:
         task.progress(job.share())
         write_atomic(job.folder / ERROR, traceback.format_exc().encode())
         raise
-    run = {"seed": job.seed, "seconds": task.earlier() + time.monotonic() - task.began, "values": values}
+    seconds = task.earlier() + time.monotonic() - task.began
+    run = {"seed": job.seed, "seconds": seconds, "commits": commits, "values": values}
     write_atomic(job.folder / RUN, (json.dumps(run, indent=1) + "\n").encode())
     return run
 
@@ -143,3 +148,11 @@ def _require_same(job: Job) -> None:
     elif json.loads(path.read_text()) != job.identity:
         msg = f"{job.folder} holds a run with other settings or another backend; remove it, or choose another --out"
         raise ValueError(msg)
+
+
+def _commits(job: Job) -> list[str]:
+    path, now = job.folder / COMMITS, commit()
+    before = json.loads(path.read_text()) if path.is_file() else []
+    found = [*before, *([] if now in before else [now])]
+    write_atomic(path, json.dumps(found).encode())
+    return found

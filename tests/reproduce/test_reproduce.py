@@ -18,7 +18,19 @@ import pytest
 
 import geomlat
 from geomlat.cli import main, reproduction
-from geomlat.reproduce import BUDGETS, Budget, Experiment, Gate, Published, Result, Task, report, results, status
+from geomlat.reproduce import (
+    BUDGETS,
+    Budget,
+    Experiment,
+    Gate,
+    Published,
+    Result,
+    Task,
+    report,
+    results,
+    running,
+    status,
+)
 from geomlat.reproduce.floors import Floor
 from geomlat.reproduce.machine import commit, machine
 from geomlat.reproduce.running import Job, execute, plan, run_all
@@ -258,8 +270,10 @@ def test_a_run_needs_the_run_of_its_own_seed(tmp_path: Path) -> None:
     assert [isinstance(heard["b", seed], dict) for seed in range(4)] == [True, False, True, True]
 
 
-def test_a_finished_run_is_not_made_again_and_a_stopped_one_continues(tmp_path: Path) -> None:
+def test_a_finished_run_is_not_made_again_and_a_stopped_one_continues(tmp_path: Path, monkeypatch) -> None:
     calls: list[str] = []
+    commits = iter(("abc", "abc", "def", "def", "ghi"))
+    monkeypatch.setattr(running, "commit", lambda: next(commits))
 
     def compute() -> list[float]:
         calls.append("part")
@@ -269,7 +283,7 @@ def test_a_finished_run_is_not_made_again_and_a_stopped_one_continues(tmp_path: 
         [value] = task.once("part", compute)
         task.progress(0.5)
         calls.append("run")
-        if len(calls) == 2:
+        if len(calls) in (2, 3):
             raise KeyboardInterrupt
         return {"score": value + float(task.rng.generator().random())}
 
@@ -278,12 +292,15 @@ def test_a_finished_run_is_not_made_again_and_a_stopped_one_continues(tmp_path: 
     with pytest.raises(KeyboardInterrupt):
         execute(job)
     assert job.share() == 0.5
+    with pytest.raises(KeyboardInterrupt):
+        execute(job)
     (job.folder / "progress.json").write_text('{"share": 0.5, "seconds": 1000.0}')
     first = execute(job)
-    assert calls == ["part", "run", "run"]
+    assert calls == ["part", "run", "run", "run"]
     assert 1000.0 < first["seconds"] < 1100.0
+    assert first["commits"] == ["abc", "def"]
     assert execute(job) == first == job.done()
-    assert len(calls) == 3
+    assert len(calls) == 4
     assert job.share() == 1.0
     other = toy(run=run, budgets={**toy().budgets, "full": Budget({"start": 11.0})})
     with pytest.raises(ValueError, match="holds a run with other settings"):
@@ -347,8 +364,10 @@ def test_where_a_number_came_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         subprocess.run(["git", *words.split()], check=True)
     clean = commit()
     assert len(clean) == 12
-    (tmp_path / "file").write_text("1")
-    subprocess.run(["git", "add", "file"], check=True)
+    (tmp_path / "result.json").write_text("1")
+    assert commit() == clean
+    (tmp_path / "geomlat").mkdir()
+    (tmp_path / "geomlat/code.py").write_text("1")
     assert commit() == f"{clean}+"
     assert machine("numpy")["cores"] == os.cpu_count()
 
@@ -364,6 +383,7 @@ def test_the_command_runs_keeps_and_repeats(tmp_path: Path, monkeypatch: pytest.
     assert said.out.count("| short run |") == 2
     found = [json.loads((tmp_path / f"runs/reproduce/smoke/results/{n}.json").read_text()) for n in words[1:3]]
     assert all(f["status"] == "short run" and f["runs"][0]["values"]["log_p"] < 0 for f in found)
+    assert found[0]["commit"] == commit()
     assert {"cpu", "cores", "numpy"} <= set(found[0]["machine"])
     assert main([*words, "--table"]) == 0
     assert capfd.readouterr().out == said.out
