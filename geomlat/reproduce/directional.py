@@ -94,7 +94,14 @@ def _scores(flow: Any, d: Points, rival: Any) -> dict[str, float]:
 
 
 def _experiment(
-    name: str, system: str, data: str, run: Any, own: Mapping[str, Any], runs: int, minutes: float
+    name: str,
+    system: str,
+    data: str,
+    run: Any,
+    own: Mapping[str, Any],
+    beside: Mapping[str, str],
+    runs: int,
+    minutes: float,
 ) -> Experiment:
     return Experiment(
         name=name,
@@ -110,6 +117,7 @@ def _experiment(
             "full": Budget(own, runs, minutes),
         },
         gates=(Gate(measure="gain", at_least=0.0),),
+        beside=beside,
     )
 
 
@@ -121,6 +129,7 @@ EXPERIMENTS = (
             f"{kind}, split by place; the gate is the von Mises-Fisher mixture",
             run_earth,
             {**EARTH, "data": kind, "components": [30, 60, 120]},
+            {"mixture": "von Mises-Fisher mixture", "kernel": "kernel density"},
             5,
             1.5,
         )
@@ -140,6 +149,7 @@ EXPERIMENTS = (
                 "components": [10, 20, 40],
                 "every": 5,
             },
+            {"mixture": "von Mises mixture"},
             3,
             6.0,
         )

@@ -125,6 +125,8 @@ class Experiment:
         What to compare with and what must hold; at least one of the two.
     floor
         What independent features are worth on these data, in the unit of the measure.
+    beside
+        Other measured numbers in the unit of the measure that the row shows after it, and what they are in words.
     needs
         Names of experiments whose run of the same seed must have ended, see `Task.needed`.
     detail
@@ -142,6 +144,7 @@ class Experiment:
     published: Published | None = None
     gates: tuple[Gate, ...] = ()
     floor: Floor | None = None
+    beside: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     detail: Callable[[Mapping[str, float]], str] | None = None
 

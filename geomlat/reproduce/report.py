@@ -68,7 +68,7 @@ def _cells(experiment: Experiment, result: Result | None) -> list[str]:
     epochs = _epochs(result)
     return [
         *head,
-        number(mean, error) + _untrained(experiment, result),
+        number(mean, error) + _beside(experiment, result),
         str(len(result.runs)),
         epochs,
         word + gates,
@@ -124,9 +124,10 @@ def duration(seconds: float) -> str:
     )
 
 
-def _untrained(experiment: Experiment, result: Result) -> str:
-    name = f"{experiment.measure}_untrained"
-    return f"; untrained {result.mean(name):.4g}" if all(name in run["values"] for run in result.runs) else ""
+def _beside(experiment: Experiment, result: Result) -> str:
+    words = {**experiment.beside, f"{experiment.measure}_untrained": "untrained"}
+    found = {name: word for name, word in words.items() if all(name in run["values"] for run in result.runs)}
+    return "".join(f"; {word} {result.mean(name):.4g}" for name, word in found.items())
 
 
 def _epochs(result: Result) -> str:

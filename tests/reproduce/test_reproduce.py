@@ -198,6 +198,11 @@ def test_the_table_stands_between_its_marks(tmp_path: Path) -> None:
     (line,) = report.table([(bounded, Result(**untrained))]).splitlines()[2:]
     assert "; independent pixels -3.25 |" in line
     assert "| 12.4; untrained 1.235 |" in line
+    untrained["runs"][0]["values"]["rival"] = 11.111
+    (line,) = report.table([(replace(bounded, beside={"rival": "nearest rival"}), Result(**untrained))]).splitlines()[
+        2:
+    ]
+    assert "| 12.4; nearest rival 11.11; untrained 1.235 |" in line
     page = tmp_path / "page.md"
     page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
     for _ in range(2):
