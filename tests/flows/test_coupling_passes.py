@@ -30,9 +30,9 @@ every = pytest.mark.parametrize("name", CHAINS)
 dtypes = pytest.mark.parametrize("dtype", [np.float64, np.float32])
 
 
-def case(name, batch=(3, 50), dtype=np.float64, seed=0):
+def case(name, batch=(3, 50), dtype=np.float64, seed=0, scale=0.7):
     chain, gen = CHAINS[name], np.random.default_rng(seed)
-    theta = (0.7 * gen.standard_normal(chain.layout.size)).astype(dtype)
+    theta = (scale * gen.standard_normal(chain.layout.size)).astype(dtype)
     x, dy = (gen.standard_normal((*batch, chain.dim)).astype(dtype) for _ in range(2))
     context = gen.standard_normal((*batch, 2)).astype(dtype) if name == "context" else None
     return chain, theta, x, context, dy, gen.standard_normal(batch).astype(dtype)
@@ -54,9 +54,9 @@ def generic(monkeypatch):
 
 
 @every
-@dtypes
-def test_a_pass_is_the_array_expressions(name, dtype, monkeypatch):
-    chain, theta, x, context, dy, dl = case(name, dtype=dtype)
+@pytest.mark.parametrize(("dtype", "scale"), [(np.float64, 0.7), (np.float32, 0.7), (np.float64, 30.0)])
+def test_a_pass_is_the_array_expressions(name, dtype, scale, monkeypatch):
+    chain, theta, x, context, dy, dl = case(name, dtype=dtype, scale=scale)
     theta.setflags(write=False)
     turned = np.asarray(x.transpose(1, 0, 2), order="C").transpose(1, 0, 2)  # rows that are not side by side
     fast = both_ways(chain, theta, turned, context, dy, dl)
