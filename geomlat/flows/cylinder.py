@@ -17,13 +17,13 @@ from typing import Any
 from geomlat.backends import namespace
 from geomlat.flows.circular import Rotated
 from geomlat.flows.coupling import Coupling
+from geomlat.flows.density import Density
 from geomlat.flows.spline import RationalQuadratic
 from geomlat.flows.transform import Chain
 from geomlat.grad import Params
 from geomlat.manifolds import Manifold, Sphere
 from geomlat.nn import widths
 from geomlat.random import stream, uniform
-from geomlat.train.trainable import Trainable
 
 Array = Any
 LOG_AREA = math.log(4.0 * math.pi)
@@ -52,7 +52,7 @@ class CylinderCoupling(Coupling):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class CylindricalFlow(Trainable):
+class CylindricalFlow(Density):
     """A density on ``Sphere(2)`` that starts as the uniform law; it has no seam, but kinks at the poles (0, 0, +-1).
 
     Parameters
@@ -105,22 +105,6 @@ class CylindricalFlow(Trainable):
 
         return logdet - LOG_AREA, pull
 
-    def loss_vjp(
-        self, theta: Array, x: Array, noise: Any, *, beta: float = 1.0
-    ) -> tuple[Array, Callable[[Params], None]]:
-        """The batch mean of ``-log p(x)``, and ``pull(g)``."""
-        l, pull_density = self.log_density_vjp(self.view(theta), x)
-        xp = namespace(l)
-
-        def pull(g: Params) -> None:
-            pull_density(xp.full_like(l, -1.0 / x.shape[0]), g)
-
-        return -xp.mean(l), pull
-
-    def report(self, theta: Array, x: Array, noise: Any) -> dict[str, Array]:
-        """The batch mean of ``-log p(x)`` as ``loss``, in nats."""
-        return {"loss": self.loss_vjp(theta, x, noise)[0]}
-
     def check(self, X: Array) -> None:
         """Raise ValueError if a row of ``X`` is not a unit vector."""
         xp = namespace(X)
@@ -132,10 +116,6 @@ class CylindricalFlow(Trainable):
         """The log-density of each row of ``X`` with respect to the surface measure, by the fitted parameters."""
         theta, X = self.vector(), self.checked(X)
         return self.log_density_vjp(self.view(theta), namespace(X).astype(X, theta.dtype, copy=False))[0]
-
-    def score_samples(self, X: Array) -> Array:
-        """`log_prob`, by the name scikit-learn gives it."""
-        return self.log_prob(X)
 
     def sample(self, n: int = 1, *, rng: Any) -> Array:
         """``n`` points ``(n, 3)``."""

@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 
 from geomlat.backends import namespace
+from geomlat.flows.density import Density
 from geomlat.flows.flow import Flow, coupling_flow
 from geomlat.grad import Params
 from geomlat.manifolds import Manifold, Sphere
 from geomlat.nn import MLP, widths
 from geomlat.nn.activations import softplus
 from geomlat.random import normal, stream
-from geomlat.train.trainable import Trainable, finite, shaped
+from geomlat.train.trainable import finite, shaped
 
 Array = Any
 HALF_LOG_TAU = 0.5 * math.log(2.0 * math.pi)
@@ -33,7 +34,7 @@ _BLOCK = 1 << 16
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class DequantizedDensity(Trainable):
+class DequantizedDensity(Density):
     """A density on ``Sphere(n)``: an ambient coupling flow and a log-normal dequantiser of the radius.
 
     Parameters
@@ -106,10 +107,6 @@ class DequantizedDensity(Trainable):
         """The noise of a step, ``(draws, rows)``."""
         return normal((self.draws, y.shape[0]), rng=rng, dtype=np.dtype(theta.dtype), xp=namespace(theta))
 
-    def report(self, theta: Array, y: Array, noise: Any) -> dict[str, Array]:
-        """The batch mean of the negative bound as ``loss``, in nats."""
-        return {"loss": self.loss_vjp(theta, y, noise)[0]}
-
     def check(self, X: Array) -> None:
         """Raise ValueError if a row of ``X`` is not a unit vector."""
         xp = namespace(X)
@@ -153,10 +150,6 @@ class DequantizedDensity(Trainable):
         weights = self._log_weights_vjp(self.view(theta), X, eps)[0]
         top = xp.max(weights, axis=0)
         return top + xp.log(xp.mean(xp.exp(weights - top), axis=0))
-
-    def score_samples(self, X: Array) -> Array:
-        """`log_prob`, by the name scikit-learn gives it."""
-        return self.log_prob(X)
 
     def sample(self, n: int = 1, *, rng: Any) -> Array:
         """``n`` points ``(n, ambient)``: those of the ambient flow, projected."""

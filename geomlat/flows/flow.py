@@ -12,18 +12,19 @@ import numpy as np
 from geomlat.backends import namespace
 from geomlat.distributions import Normal
 from geomlat.flows.coupling import AdditiveCoupling, AffineCoupling
+from geomlat.flows.density import Density
 from geomlat.flows.linear import ActNorm, Permutation
 from geomlat.flows.spline import SplineCoupling
 from geomlat.flows.transform import Chain, Transform
 from geomlat.grad import Params
 from geomlat.nn import Layer, widths
-from geomlat.train.trainable import Trainable, finite, shaped
+from geomlat.train.trainable import finite, shaped
 
 Array = Any
 
 
 @dataclass(frozen=True, eq=False)
-class Flow(Trainable):
+class Flow(Density):
     """``x = T(z)`` with z from a base law: ``log p(x) = log base(T^-1 x) + log |det dT^-1/dx|``.
 
     It is used in two ways. The methods with ``p`` (views of a parameter vector) are pure; ``fit``, ``log_prob`` and
@@ -118,22 +119,6 @@ class Flow(Trainable):
 
         return (x, log_base - logdet), pull
 
-    def loss_vjp(
-        self, theta: Array, x: Array, noise: Any, *, beta: float = 1.0
-    ) -> tuple[Array, Callable[[Params], None]]:
-        """The batch mean of ``-log p(x | context)``, rows as in `n_features`, and ``pull(g)``."""
-        l, pull_density = self.log_density_vjp(self.view(theta), *self._split(x))
-        xp = namespace(l)
-
-        def pull(g: Params) -> None:
-            pull_density(xp.full_like(l, -1.0 / x.shape[0]), g)
-
-        return -xp.mean(l), pull
-
-    def report(self, theta: Array, x: Array, noise: Any) -> dict[str, Array]:
-        """The batch mean of ``-log p(x)`` as ``loss``, in nats."""
-        return {"loss": self.loss_vjp(theta, x, noise)[0]}
-
     def start(self, X: Array, *, context: Array | None = None, rng: Any) -> Array:
         """A parameter vector whose `ActNorm` layers are set, from the data to the base, by the rows of ``X``.
 
@@ -201,6 +186,9 @@ class Flow(Trainable):
 
         squares = namespace(z).sum(z * z, axis=-1)
         return -0.5 * squares - 0.5 * self.dim * math.log(2.0 * math.pi), pull
+
+    def _rows_vjp(self, p: Params, rows: Array) -> tuple[Array, Callable[[Array, Params], Any]]:
+        return self.log_density_vjp(p, *self._split(rows))
 
     def _split(self, rows: Array) -> tuple[Array, Array | None]:
         return (rows, None) if not self.context else (rows[:, : self.dim], rows[:, self.dim :])

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from geomlat.backends import namespace, to_host
+from geomlat.flows.density import Density
 from geomlat.flows.flow import Flow, coupling_flow
 from geomlat.grad import Params
 from geomlat.manifolds import Manifold, Sphere, Torus
@@ -23,7 +24,7 @@ from geomlat.nn import widths
 from geomlat.nn.initialisers import zeros
 from geomlat.nn.layer import Initialiser
 from geomlat.random import stream, uniform
-from geomlat.train.trainable import Trainable, finite, shaped
+from geomlat.train.trainable import finite, shaped
 
 Array = Any
 POLE = 1e-6
@@ -32,7 +33,7 @@ density carried there by the exponential map has a pole of order n - 1, too slig
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class TangentFlow(Trainable):
+class TangentFlow(Density):
     """A density on a manifold whose points are vectors: a coupling flow in the tangent space at each base.
 
     Parameters
@@ -147,22 +148,6 @@ class TangentFlow(Trainable):
         repeat = self.manifold.dim if isinstance(self.manifold, Torus) else 1
         return 2.0 * math.pi * np.array(list(product(counts, repeat=repeat)))
 
-    def loss_vjp(
-        self, theta: Array, y: Array, noise: Any, *, beta: float = 1.0
-    ) -> tuple[Array, Callable[[Params], None]]:
-        """The batch mean of ``-log p(y)``, and ``pull(g)``."""
-        l, pull_density = self.log_density_vjp(self.view(theta), y)
-        xp = namespace(l)
-
-        def pull(g: Params) -> None:
-            pull_density(xp.full_like(l, -1.0 / y.shape[0]), g)
-
-        return -xp.mean(l), pull
-
-    def report(self, theta: Array, y: Array, noise: Any) -> dict[str, Array]:
-        """The batch mean of ``-log p(y)`` as ``loss``, in nats."""
-        return {"loss": self.loss_vjp(theta, y, noise)[0]}
-
     def check(self, X: Array) -> None:
         """Raise ValueError if a row of ``X`` is not on the manifold."""
         xp = namespace(X)
@@ -175,10 +160,6 @@ class TangentFlow(Trainable):
         theta, X = self.vector(), finite("X", shaped("X", X, self.n_features))
         self.check(X)
         return self.log_density_vjp(self.view(theta), namespace(X).astype(X, theta.dtype, copy=False))[0]
-
-    def score_samples(self, X: Array) -> Array:
-        """`log_prob`, by the name scikit-learn gives it."""
-        return self.log_prob(X)
 
     def sample(self, n: int = 1, *, rng: Any) -> Array:
         """``n`` points ``(n, ambient)``, those of a chart by its weight.

@@ -22,18 +22,18 @@ from typing import Any
 import numpy as np
 
 from geomlat.backends import namespace
+from geomlat.flows.density import Density
 from geomlat.flows.flow import Flow, coupling_flow
 from geomlat.grad import Params
 from geomlat.manifolds import Manifold, Torus
 from geomlat.nn import MLP, widths
-from geomlat.train.trainable import Trainable
 
 Array = Any
 MOST_CELLS = 1000
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class WrappedDensity(Trainable):
+class WrappedDensity(Density):
     """A density on ``Torus(n)``, n >= 2: a coupling flow in R^n and a dequantiser of the turns.
 
     Parameters
@@ -104,10 +104,6 @@ class WrappedDensity(Trainable):
 
         return -xp.mean(bound), pull
 
-    def report(self, theta: Array, y: Array, noise: Any) -> dict[str, Array]:
-        """The batch mean of the negative bound as ``loss``, in nats."""
-        return {"loss": self.loss_vjp(theta, y, noise)[0]}
-
     def check(self, X: Array) -> None:
         """Raise ValueError if ``X`` holds angles outside [-pi, pi]."""
         xp = namespace(X)
@@ -122,10 +118,6 @@ class WrappedDensity(Trainable):
         joint, _ = self._joint_vjp(self.view(theta), xp.astype(X, theta.dtype, copy=False))
         top = xp.max(joint, axis=-1)
         return top + xp.log(xp.sum(xp.exp(joint - top[:, None]), axis=-1))
-
-    def score_samples(self, X: Array) -> Array:
-        """`log_prob`, by the name scikit-learn gives it."""
-        return self.log_prob(X)
 
     def sample(self, n: int = 1, *, rng: Any) -> Array:
         """``n`` points ``(n, angles)`` in [-pi, pi): those of the flow, wrapped."""
