@@ -39,6 +39,11 @@ OFFSET_SINGLE = np.float32(2.0**23 + 127.0)
 ONE_SINGLE = np.float32(1.0)
 TWO_SINGLE = np.float32(2.0)
 MINUS_2_LN_2_SINGLE = np.float32(-2.0 * math.log(2.0))
+TO_INTEGER_SINGLE = np.float32(1.5 * 2.0**23)
+PER_LN_2_SINGLE = np.float32(1.0 / math.log(2.0))
+LN_2_HIGH_SINGLE = np.float32(0.693359375)  # its product with an integer below 2^14 is exact
+LN_2_LOW_SINGLE = np.float32(math.log(2.0) - 0.693359375)
+BITS_OF_32 = np.uint64(0xFFFFFFFF)
 MINUS_4_SINGLE = np.float32(-4.0)
 
 HALF_PI = 0.5 * math.pi
@@ -57,6 +62,7 @@ A = tuple(2.0 / (2 * n + 3) for n in range(10))
 S = tuple((-1) ** n * (0.5 * math.pi) ** (2 * n + 1) / math.factorial(2 * n + 1) for n in range(9))
 C = tuple((-1) ** n * (0.5 * math.pi) ** (2 * n) / math.factorial(2 * n) for n in range(10))
 E = tuple(1.0 / math.factorial(n + 2) for n in range(13))
+E_SINGLE = tuple(np.float32(1.0 / math.factorial(n + 2)) for n in range(6))
 # -4 atanh(s) = -4 s + s^3 (LOG[0] + ...) and sin(pi u / 2) = u (SINE[0] + ...) in z = u^2, least relative error.
 LOG_SINGLE = tuple(np.float32(x) for x in (-1.333335, -0.79961, -0.5957542))
 SINE_SINGLE = tuple(np.float32(x) for x in (1.5707964, -0.6459637, 0.07968968, -0.00467377, 0.00015148662))
@@ -110,16 +116,6 @@ def fast_exp_expm1(x: float) -> tuple[float, float]:
     p = r + r * r * p
     scale = np.uint64(np.float64(k + (2.0**52 + 1023.0)).view(np.uint64) << S52).view(np.float64)
     return scale + scale * p, scale * p + (scale - 1.0)
-
-
-@inlined
-def exp_of_single(x: float) -> float:
-    """``exp(x)`` for |x| < 700 to 5e-10: all that counts where what comes of it is rounded to a float32."""
-    shifted = x * PER_LN_2 + TO_INTEGER
-    r = x - (shifted - TO_INTEGER) * LN_2
-    z = r * r
-    p = (1.0 + r) + z * ((E[0] + r * E[1]) + z * ((E[2] + r * E[3]) + z * ((E[4] + r * E[5]) + z * E[6])))
-    return np.uint64(np.float64(p).view(np.uint64) + (np.float64(shifted).view(np.uint64) << S52)).view(np.float64)
 
 
 @inlined
@@ -192,3 +188,15 @@ def single_quarter_sine(u: Any) -> Any:
     z = u * u
     p = SINE_SINGLE[1] + z * (SINE_SINGLE[2] + z * (SINE_SINGLE[3] + z * SINE_SINGLE[4]))
     return u * (SINE_SINGLE[0] + z * p)
+
+
+@inlined
+def single_exp(x: Any) -> Any:
+    """``exp(x)`` for a float32 x with |x| < 87 in float32 arithmetic, within 2 ulp; x = k log 2 + r."""
+    shifted = x * PER_LN_2_SINGLE + TO_INTEGER_SINGLE
+    k = shifted - TO_INTEGER_SINGLE
+    r = (x - k * LN_2_HIGH_SINGLE) - k * LN_2_LOW_SINGLE
+    p = E_SINGLE[2] + r * (E_SINGLE[3] + r * (E_SINGLE[4] + r * E_SINGLE[5]))
+    p = ONE_SINGLE + (r + r * r * (E_SINGLE[0] + r * (E_SINGLE[1] + r * p)))
+    bits = np.uint64(np.float32(p).view(np.uint32)) + (np.uint64(np.float32(shifted).view(np.uint32)) << S23)
+    return np.uint32(bits & BITS_OF_32).view(np.float32)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from geomlat.grad import Params
+from geomlat.models.drawn import rule_of, takes
 from geomlat.models.latent import HeadLatent, Latent
 from geomlat.nn import MLP, GatedMLP, Layer, in_a_row
 
@@ -46,3 +47,20 @@ class Posterior(Layer):
             return dx / self.unit if inputs and self.unit != 1.0 else dx
 
         return q, pull
+
+    def drawn_vjp(self, prior: Layer, p: Params, x: Array, noise: Any) -> Any:
+        """A code of each row and its rate in one pass: ``(z, rate, pull)`` with ``pull(dz, drate, g)``.
+
+        None where no compiled rule knows the latent, the prior and the arrays; `geomlat.models.drawn.rule_of`.
+        """
+        latent, rule = self.latent, rule_of(self.latent, prior)
+        if rule is None or not isinstance(self.network, MLP) or not takes(rule, latent, x, p.buffer, noise):
+            return None
+        seen = x if self.unit == 1.0 else x / self.unit
+        out, pull_network = in_a_row((*self.network.layers, latent.head), p, seen)  # type: ignore[attr-defined]
+        z, rate, pull_rule = rule(latent, out, noise)
+
+        def pull(dz: Array, drate: Array, g: Params) -> None:
+            pull_network(pull_rule(dz, drate), g, inputs=False)
+
+        return z, rate, pull

@@ -112,26 +112,40 @@ class VAE(Estimator):
         ``noise`` is what `draw` returned, or a stream to draw it from, which saves `draw`'s pass through the encoder.
         """
         p = self.view(theta)
-        q, pull_posterior = self.posterior.vjp(p, x)
-        r, pull_prior = self.prior.vjp(p)
-        noise = self._noise(q, noise)
-        z, pull_sample = q.rsample_vjp(noise)
+        drawn = self.posterior.drawn_vjp(self.prior, p, x, noise) if self.rule == CLOSED else None
+        z, rates, pull_codes = self._codes_vjp(p, x, noise) if drawn is None else drawn
+        rate = rates if drawn is None else rates[..., None]
         out, pull_decoder = self.decoded_vjp(p, z)
         nll, pull_nll = self.likelihood.nll_vjp(out, x)
-        rate, pull_rate = rate_vjp(q, r, z, rule=self.rule, noise=noise)
         if self.iwae:
             loss, dnll, drate, advantage = importance_bound(nll, rate, beta)
         else:
             loss, dnll, drate, advantage = evidence_bound(nll, rate, beta, self.free_bits)
 
         def pull(g: Params) -> None:
-            dq, dr, dz = pull_rate(drate)
-            pull_prior(dr, g)
-            dz = add(dz, pull_decoder(pull_nll(dnll), g))
-            dq = add(dq, pull_sample(dz, advantage=advantage))
-            pull_posterior(dq, g, inputs=False)
+            dz = pull_decoder(pull_nll(dnll), g)
+            if drawn is None:
+                pull_codes(dz, drate, advantage, g)
+            else:
+                pull_codes(dz, drate[..., 0], g)
 
         return loss, pull
+
+    def _codes_vjp(self, p: Params, x: Array, noise: Any) -> tuple[Array, Array, Callable[..., None]]:
+        # Codes and their rates (..., factors), and pull(dz, drate, advantage, g).
+        q, pull_posterior = self.posterior.vjp(p, x)
+        r, pull_prior = self.prior.vjp(p)
+        noise = self._noise(q, noise)
+        z, pull_sample = q.rsample_vjp(noise)
+        rate, pull_rate = rate_vjp(q, r, z, rule=self.rule, noise=noise)
+
+        def pull(dz: Array, drate: Array, advantage: Array, g: Params) -> None:
+            dq, dr, dz_rate = pull_rate(drate)
+            pull_prior(dr, g)
+            dq = add(dq, pull_sample(add(dz_rate, dz), advantage=advantage))
+            pull_posterior(dq, g, inputs=False)
+
+        return z, rate, pull
 
     def decoded_vjp(self, p: Params, z: Array) -> tuple[Array, Callable[[Array, Params], Array]]:
         """The decoder's output at codes ``(..., width)``, and ``pull(dout, g) -> dz``."""

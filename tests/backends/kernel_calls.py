@@ -258,6 +258,17 @@ def _bits() -> None:
     Binomial(3).nll_vjp(out, np.arange(6.0).reshape(2, 3) % 4)
 
 
+def _latents() -> None:
+    from geomlat.models import vae
+
+    x = np.arange(12.0).reshape(4, 3) % 2
+    for latent in ("e2", "h2", "s3"):
+        model = vae(3, latent=latent, hidden=(2,))
+        theta = model.init(rng=0)
+        _, pull = model.loss_vjp(theta, x, model.draw(theta, x, rng=1))
+        pull(model.view(np.zeros_like(theta)))
+
+
 CALLS: list[Callable[[], None]] = [
     _draws,
     _sphere,
@@ -278,6 +289,7 @@ CALLS: list[Callable[[], None]] = [
     _nets,
     _flows,
     _bits,
+    _latents,
 ]
 
 

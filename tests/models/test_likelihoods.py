@@ -39,7 +39,7 @@ def test_pull_is_the_derivative(name):
 @pytest.mark.parametrize("trials", [1, 16])
 @pytest.mark.parametrize("width", [1, 7, 512, 1100])
 def test_the_compiled_rows_are_the_array_expressions(width, trials):
-    """Against the same formulas on array-api-strict; far log-odds, and float32 rounded once."""
+    """Against the same formulas on array-api-strict; far log-odds, and float32 to roundings of the trials."""
     strict, gen = pytest.importorskip("array_api_strict"), np.random.default_rng(2)
     density = Bernoulli() if trials == 1 else Binomial(trials)
     out = gen.standard_normal((3, 4, width)) * np.array([1.0, 30.0, 1000.0])[:, None, None]
@@ -52,9 +52,11 @@ def test_the_compiled_rows_are_the_array_expressions(width, trials):
     low, pull_low = density.nll_vjp(out.astype(np.float32), x.astype(np.float32))
     exact, pull_exact = density.nll_vjp(out.astype(np.float32).astype(float), x)
     assert low.dtype == np.float32
-    np.testing.assert_allclose(low, exact, rtol=2.0**-23, atol=1e-37)
+    np.testing.assert_allclose(low, exact, rtol=2.0**-22, atol=2.0**-53 * width)
+    # Near 0 it keeps its digits, where float64 ends at a rounding of 1.
+    lost = 2.0**-53 if trials == 1 else 2.0**-22 * trials
     np.testing.assert_allclose(
-        pull_low(np.ones((3, 4), np.float32)), pull_exact(np.ones((3, 4))), rtol=2.0**-23, atol=1e-37
+        pull_low(np.ones((3, 4), np.float32)), pull_exact(np.ones((3, 4))), rtol=2.0**-22, atol=lost
     )
 
 
