@@ -22,6 +22,7 @@ from geomlat.train.state import Training
 
 CHECKPOINT = "checkpoint.safetensors"
 _NUMBERS = ("step", "epoch", "best_loss", "best_epoch", "loss_sum", "norm_sum", "seconds", "history")
+_LOSSES = ("first_loss", "last_loss")
 _FORMAT = 1
 
 
@@ -58,7 +59,7 @@ def save_checkpoint(directory: Path, training: Training, config: dict[str, Any])
     from safetensors.numpy import save
 
     vectors = {name: np.ascontiguousarray(_host(v)) for name, v in _vectors(training).items()}
-    numbers = {name: _plain(getattr(training, name)) for name in _NUMBERS}
+    numbers = {name: _plain(getattr(training, name)) for name in (*_NUMBERS, *_LOSSES)}
     numbers["updates"] = training.optimizer["step"]
     text = json.dumps({"format": _FORMAT, "state": numbers, "config": config})
     header = {"geomlat": text, "crc32": str(_crc(text, vectors))}
@@ -144,7 +145,7 @@ def _training(vectors: dict[str, np.ndarray], numbers: dict[str, Any]) -> Traini
         optimizer={"step": numbers["updates"], **moments},
         average=vectors.get("average"),
         best=vectors.get("best"),
-        **{name: numbers[name] for name in _NUMBERS},
+        **({name: numbers[name] for name in _NUMBERS} | {name: numbers.get(name) for name in _LOSSES}),
     )
 
 

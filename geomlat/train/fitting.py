@@ -92,7 +92,7 @@ def fit(
     CheckpointError
         If the folder cannot be written, or the checkpoint cannot be read or is of another run; nothing is changed then.
     TrainingDiverged
-        If the loss or its gradient is not finite.
+        If the loss or its gradient is not finite, or the loss of an epoch is ``2^23`` times the first batch's.
     TrainingInterrupted
         At Ctrl-C, after a checkpoint.
     """

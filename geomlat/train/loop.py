@@ -31,6 +31,10 @@ from geomlat.train.state import Fitted, Training, TrainingDiverged, TrainingInte
 Array = Any
 _VALIDATION_ROWS = 1000
 _SECONDS_BETWEEN_CHECKPOINTS = 5.0
+LOST = 2.0**23
+"""How many times the first batch's loss (or a nat, if that is more) a loss may rise: from there on the two have no
+digit in common in float32. A rate of 1e5 can leave dead relus and a finite loss 1e13 times the first, which then stays.
+"""
 
 
 class Loop:
@@ -119,7 +123,9 @@ class Loop:
             self.require_finite("gradient's norm", norm)
         if s.average is not None:
             s.average.update(t.average, t.theta, t.step)
-        t.loss_sum = t.loss_sum + _sum(loss) * batch.shape[0]
+        t.last_loss = _sum(loss)
+        t.first_loss = t.last_loss if t.step == 0 else t.first_loss
+        t.loss_sum = t.loss_sum + t.last_loss * batch.shape[0]
         t.norm_sum = t.norm_sum + _sum(norm)
         t.step += 1
         t.seconds += time.perf_counter() - began
@@ -158,6 +164,7 @@ class Loop:
         rows = min(self.x.shape[0], t.steps_per_epoch * s.batch_size)
         mean, norm = float(t.loss_sum) / rows, float(t.norm_sum) / t.steps_per_epoch
         self.require_finite_epoch("mean loss", mean + norm)
+        self.require_same_scale(mean)
         report = None if self.validation is None else self.validate(self.validation)
         last = t.step - 1
         row = {
@@ -231,6 +238,16 @@ class Loop:
         """Stop at a mean that is not finite."""
         if not math.isfinite(value):
             self.diverged(f"{what} is {value}", f"in the epoch that ends at step {self.training.step}")
+
+    def require_same_scale(self, mean: float) -> None:
+        """Stop at an epoch whose loss is out of the first batch's scale, on average and still at its end."""
+        t = self.training
+        if t.first_loss is None:  # a checkpoint from before there was one
+            return
+        first = float(t.first_loss)
+        if min(mean, float(t.last_loss)) - first > LOST * max(abs(first), 1.0):
+            what = f"mean loss is {mean:.3g}, where that of the first batch was {first:.3g},"
+            self.diverged(what, f"in the epoch that ends at step {t.step}")
 
     def diverged(self, what: str, where: str, cause: Exception | None = None) -> NoReturn:
         """Raise the error for a value that is not finite, or a model that cannot be evaluated."""

@@ -23,6 +23,8 @@ class Training:
         Updates and epochs completed.
     best_loss, best_epoch
         Of the best weights; None and 0 before there are any.
+    first_loss, last_loss
+        Of the run's first batch and of the last one; None before there are any.
     loss_sum, norm_sum
         Sums over the epoch in progress: of the loss by row, and of the gradient norm by step.
     seconds
@@ -41,6 +43,8 @@ class Training:
     epoch: int = 0
     best_loss: float | None = None
     best_epoch: int = 0
+    first_loss: Any = None
+    last_loss: Any = None
     loss_sum: Any = 0.0
     norm_sum: Any = 0.0
     seconds: float = 0.0
@@ -85,7 +89,7 @@ class Fitted:
 
 
 class TrainingDiverged(ArithmeticError):  # noqa: N818 - what happened, as TrainingInterrupted
-    """The loss, its gradient or the validation loss is not finite."""
+    """The loss, its gradient or the validation loss is not finite, or the loss has left the scale of the first one."""
 
 
 class TrainingInterrupted(KeyboardInterrupt):

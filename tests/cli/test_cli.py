@@ -331,7 +331,7 @@ def test_real_values_stand_beside_a_normal_law_for_each_feature(capsys: pytest.C
     assert scores["features"]["log_p"] == pytest.approx(independent_normals(d.train, d.test, least=0.7).mean())
 
 
-@pytest.mark.parametrize("rate", ["1e12", "1e30"])
+@pytest.mark.parametrize("rate", ["1e5", "1e30"])
 def test_a_diverging_run_says_so(capsys: pytest.CaptureFixture[str], rate: str) -> None:
     found = complaint(
         capsys, "train", "svae", *QUICK, "--epochs", "50", "--alone", "--out", "run", "--learning-rate", rate

@@ -413,6 +413,35 @@ def test_divergence_is_one_clear_error(where, message):
         fit(Diverging(4, 6, where), data(), epochs=3, batch_size=16, rng=0, validation=data())
 
 
+class Grown(Linear):
+    """Its loss is so many times the first one at the steps where a factor is given."""
+
+    def __init__(self, n, **factors):
+        super().__init__(n)
+        self.factors, self.calls = {int(k[1:]): v for k, v in factors.items()}, 0
+
+    def loss_vjp(self, theta, x, noise, *, beta=1.0):
+        self.calls += 1
+        loss, pull = super().loss_vjp(theta, x, noise, beta=beta)
+        return loss * self.factors.get(self.calls, 1.0), pull
+
+
+def test_a_finite_loss_out_of_the_scale_of_the_first_is_divergence(tmp_path):
+    """Two batches an epoch: on average and at the end of one."""
+    rows = {"epochs": 3, "batch_size": 8, "rng": 0}
+    x = data()[:16]
+    with pytest.raises(
+        TrainingDiverged, match=r"mean loss is .*e\+.*, where that of the first batch was .* at step 4;"
+    ):
+        fit(Grown(4, _3=1e9, _4=1e9), x, **rows)
+    for came_back in ({"_3": 1e12}, {"_3": 1e6, "_4": 1e6}, {}):
+        assert fit(Grown(4, **came_back), x, **rows).epoch == 3
+    # The first loss is kept by checkpoints.
+    fit(Grown(4), x, directory=tmp_path, **{**rows, "epochs": 1})
+    with pytest.raises(TrainingDiverged, match="where that of the first batch was"):
+        fit(Grown(4, _1=1e9, _2=1e9), x, directory=tmp_path, resume=True, **rows)
+
+
 def test_a_model_that_refuses_its_first_batch_keeps_its_error():
     with pytest.raises(ValueError, match="got nan"):
         fit(Diverging(4, 1, "parameter"), data(), epochs=3, batch_size=16, rng=0)
