@@ -79,6 +79,17 @@ def test_every_row_of_a_likelihood_has_a_floor_and_what_is_untrained(tmp_path: P
     assert 1.0 < scale < 100.0
 
 
+def test_weights_are_averaged_where_the_settings_say_so(tmp_path: Path) -> None:
+    budgets = experiments()["svae-mnist-d10"].budgets
+    assert budgets["standard"].settings["average"] == 0.999
+    assert "average" not in budgets["full"].settings
+    settings, found = {**budgets["smoke"].settings, "data": "digits", "hidden": [8]}, {}
+    for average in (None, 0.0, 0.9):
+        task = Task("toy", {**settings, "average": average}, 0, tmp_path / str(average))
+        found[average] = vae.run(task)["log_p"]
+    assert found[None] == found[0.0] != found[0.9]
+
+
 def test_models_of_one_seed_see_the_same_binarised_rows() -> None:
     data = load("digits")
     tasks = [Task(name, {"test_rows": 20}, 3, Path()) for name in ("a", "b")]
