@@ -153,6 +153,14 @@ def test_mixtures_of_von_mises_laws_are_fitted_by_em():
     assert found.log_prob(x).mean() > law.log_prob(x).mean()
 
 
+@pytest.mark.parametrize("kind", ["spline", "moebius"])
+def test_the_angles_decide_each_other_in_turn(kind):
+    kept = [t.kept for t in circular_flow(3, 4, (4,), kind=kind).transforms]
+    assert kept == [(), (0,), (1, 2), (0,)]
+    assert [t.kept for t in circular_flow(1, 2, (4,), kind=kind).transforms] == [(), ()]
+    assert all(t.map.map.centres == 5 for t in circular_flow(2, 2, kind="moebius", centres=5).transforms)
+
+
 @pytest.mark.parametrize(("kind", "dim"), [("spline", 2), ("moebius", 1)])
 def test_a_conditional_flow_of_angles_uses_its_context(kind, dim):
     gen = np.random.default_rng(0)
