@@ -55,6 +55,16 @@ def test_the_objective_is_gradchecked_and_the_centre_is_finite():
         assert np.isfinite(np.concatenate((l, dx[0], g))).all()
 
 
+def test_rings_may_be_thin_and_angles_cover_the_turn():
+    bounds = [t.bound for t in polar_flow(4, (3,)).transforms[:-1]]
+    assert bounds == [8.0, np.pi, 8.0, np.pi]
+    thin = polar_flow(1, (3,))
+    theta = thin.init(rng=0, dtype=np.float64)
+    thin.view(theta)["transforms.0.network.layers.1.bias"][...] = [-1e3, 0.0]
+    r = np.linalg.norm(thin.fitted(theta).sample(500, rng=0), axis=-1)
+    assert np.log(r).std() == pytest.approx(np.exp(-8.0), rel=0.1)
+
+
 def test_a_conditional_ring_uses_its_context():
     gen = np.random.default_rng(0)
     c, t = gen.choice([-1.0, 1.0], size=(600, 1)), gen.uniform(0.0, 2.0 * np.pi, (600, 1))

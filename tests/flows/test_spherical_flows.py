@@ -151,7 +151,7 @@ def test_estimates_of_the_density_rise_to_the_exact_one():
 
 
 def test_windings_make_the_tangent_density_whole():
-    grid, weights = sphere_grid(200, 200)
+    grid, weights = sphere_grid(100, 100)
     mass = []
     for windings in (0, 1, 2):
         model = TangentFlow(manifold=Sphere(2), base=BASES, windings=windings, **SMALL)
@@ -159,8 +159,21 @@ def test_windings_make_the_tangent_density_whole():
         model.view(model.theta)["flows.0.transforms.0.network.layers.1.bias"][...] = [0.0, 2.0]
         mass.append(weights @ np.exp(model.log_prob(grid)))
     assert mass[0] < 0.99
-    assert abs(mass[2] - 1.0) < 2e-3
+    assert abs(mass[2] - 1.0) < 4e-3  # the density has poles beside the grid's
     assert mass[0] < mass[1] <= mass[2] + 1e-9
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.2, 0.5])
+def test_a_tangent_density_integrates_to_one(scale):
+    # Around its base the poles of the density cancel against the radius of the circles.
+    c, weights = np.polynomial.legendre.leggauss(60)
+    t, phi = 0.5 * np.pi * (c + 1.0), 2.0 * np.pi * np.arange(120) / 120
+    grid = np.stack(
+        np.broadcast_arrays(np.sin(t)[:, None] * np.cos(phi), np.sin(t)[:, None] * np.sin(phi), np.cos(t)[:, None]), -1
+    )
+    area = np.repeat(0.5 * np.pi * weights * np.sin(t) * 2.0 * np.pi / 120, 120)
+    model = fitted(TangentFlow(manifold=Sphere(2), base=BASES[0], windings=3, **SMALL), scale)
+    assert area @ np.exp(model.log_prob(grid.reshape(-1, 3))) == pytest.approx(1.0, abs=1e-9)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -188,7 +201,7 @@ def test_a_tangent_density_on_the_hyperboloid():
     volume = np.exp(model.manifold.logdet_exp(base, u))
     inside = np.linalg.norm(c, axis=-1) < 8.0
     density = np.exp(model.log_prob(model.manifold.exp(base, u[inside])))
-    assert (density * volume[inside]).sum() * (axis[1] - axis[0]) ** 2 == pytest.approx(1.0, abs=2e-3)
+    assert (density * volume[inside]).sum() * (axis[1] - axis[0]) ** 2 == pytest.approx(1.0, abs=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["dequantised", "tangent", "atlas", "cylinder"])
