@@ -139,7 +139,10 @@ class Flow(Density):
         return theta
 
     def fit(self, X: Array, y: None = None, *, context: Array | None = None, **settings: Any) -> Flow:
-        """Maximum likelihood on the rows of ``X``, with the ``context`` of each; settings as `geomlat.train.fit`."""
+        """Maximum likelihood on the rows of ``X``, with the ``context`` of each; settings as `geomlat.train.fit`.
+
+        Rows of ``validation=`` hold their context in columns behind those of the point.
+        """
         shaped("X", X, self.dim)
         return super().fit(self._joined(X, context), **settings)
 

@@ -154,9 +154,9 @@ def latent(text: str, n_in: int, *, family: str | None = None, **options: Any) -
 
     ``"e2"`` is Gaussian on R^2; ``"s2"`` on the sphere S^2, of the ``family`` ``"vmf"``, ``"power"`` or ``"cauchy"``;
     wrapped normals are ``"h2"`` on the hyperboloid, ``"p2"`` on the Poincare ball, ``"u2"`` in the stereographic model
-    with a learned curvature, ``"t2"`` on the torus. ``"e5:full"``, and so for every letter but s, has the covariance of
-    a Cholesky factor instead of independent coordinates. Several make a product; ``family`` and ``options`` then go to
-    the factors that know them.
+    with a learned curvature, each of ``"u2,u2"`` its own, ``"t2"`` on the torus. ``"e5:full"``, and so for every letter
+    but s, has the covariance of a Cholesky factor instead of independent coordinates. Several make a product;
+    ``family`` and ``options`` then go to the factors that know them.
 
     Raises
     ------

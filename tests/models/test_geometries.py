@@ -236,6 +236,20 @@ def test_each_factor_has_its_own_rate_and_free_bits():
     assert np.isfinite(whole).all()
 
 
+@pytest.mark.parametrize("latent", ["u2,u2", "2*u2"])
+def test_factors_learn_their_curvatures_apart(latent):
+    model, x = (
+        vae(5, latent=latent, hidden=(6,), likelihood="gaussian"),
+        np.random.default_rng(0).standard_normal((40, 5)),
+    )
+    model.fit(x, epochs=2, rng=0, dtype=np.float64)
+    p = model.view(model.theta)
+    found = [float(p[f"posterior.latent.factors.{k}.space.curvature"]) for k in range(2)]
+    assert found[0] != found[1]
+    assert -1.0 not in found
+    assert [float(f.curvature) for f in model.manifold.factors] == found
+
+
 def test_a_learned_curvature_is_a_parameter():
     model = model_of("learned-negative")
     theta = model.init(rng=0)
