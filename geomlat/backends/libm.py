@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from geomlat.backends.fused import multiply_add
 from geomlat.backends.kernels import inlined
 
 S23 = np.uint64(23)
@@ -66,6 +67,8 @@ E_SINGLE = tuple(np.float32(1.0 / math.factorial(n + 2)) for n in range(6))
 # -4 atanh(s) = -4 s + s^3 (LOG[0] + ...) and sin(pi u / 2) = u (SINE[0] + ...) in z = u^2, least relative error.
 LOG_SINGLE = tuple(np.float32(x) for x in (-1.333335, -0.79961, -0.5957542))
 SINE_SINGLE = tuple(np.float32(x) for x in (1.5707964, -0.6459637, 0.07968968, -0.00467377, 0.00015148662))
+# exp(r) = 1 + r + r^2 (EXP_SINGLE[0] + ...) on |r| <= 0.347, least relative error of exp(r) - 1: 1.8e-8.
+EXP_SINGLE = tuple(np.float32(x) for x in (0.49999997, 0.16666543, 0.0416672, 0.00836655, 0.00138825))
 # sin(r) = r + r^3 (SIN[0] + ...) and cos(r) = 1 - r^2/2 + r^4 (COS[0] + ...) on |r| <= pi/4; atan(t) =
 # t + t^3 (ATAN[0] + ...) on |t| <= tan(pi/8), the Chebyshev fit of degree 10 in t^2, error 6e-18.
 SIN = tuple((-1) ** (n + 1) / math.factorial(2 * n + 3) for n in range(8))
@@ -171,23 +174,48 @@ def fast_angle(p: float, q: float) -> float:
 
 
 @inlined
-def single_minus_2_log(x: Any) -> Any:
-    """``-2 log(x)`` for a positive normal float32 x in float32 arithmetic, within 3 ulp; as `fast_log`."""
+def single_split(x: Any) -> tuple[Any, Any]:
+    """``k, y - 1`` of a positive normal float32 x = 2^k y with 1/2 <= y^2 < 2, both float32."""
     t = np.uint32(np.uint64(np.float32(x).view(np.uint32)) + ROOT_HALF_TO_1_SINGLE)
     k = np.uint32((t >> S23) | BITS_2_23).view(np.float32) - OFFSET_SINGLE
-    f = np.uint32((t & MANTISSA_SINGLE) + BITS_ROOT_HALF_SINGLE).view(np.float32) - ONE_SINGLE
+    return k, np.uint32((t & MANTISSA_SINGLE) + BITS_ROOT_HALF_SINGLE).view(np.float32) - ONE_SINGLE
+
+
+@inlined
+def single_minus_2_log_of(k: Any, f: Any) -> Any:
+    """``-2 log(2^k (1 + f))`` of the two numbers of `single_split`, within 3 ulp; as `fast_log`."""
     s = f / (TWO_SINGLE + f)
     z = s * s
-    p = LOG_SINGLE[0] + z * (LOG_SINGLE[1] + z * LOG_SINGLE[2])
-    return k * MINUS_2_LN_2_SINGLE + (MINUS_4_SINGLE * s + s * z * p)
+    p = multiply_add(z, multiply_add(z, LOG_SINGLE[2], LOG_SINGLE[1]), LOG_SINGLE[0])
+    return multiply_add(k, MINUS_2_LN_2_SINGLE, multiply_add(s * z, p, MINUS_4_SINGLE * s))
+
+
+@inlined
+def single_minus_2_log(x: Any) -> Any:
+    """``-2 log(x)`` for a positive normal float32 x in float32 arithmetic, within 3 ulp."""
+    k, f = single_split(x)
+    return single_minus_2_log_of(k, f)
+
+
+@inlined
+def single_exp_expm1(x: Any) -> tuple[Any, Any]:
+    """``exp(x), exp(x) - 1`` for a float32 |x| <= 80 in float32 arithmetic, within 2 and 3 ulp; x = k log 2 + r."""
+    shifted = multiply_add(x, PER_LN_2_SINGLE, TO_INTEGER_SINGLE)
+    k = shifted - TO_INTEGER_SINGLE
+    r = multiply_add(-k, LN_2_LOW_SINGLE, multiply_add(-k, LN_2_HIGH_SINGLE, x))
+    p = multiply_add(r, multiply_add(r, EXP_SINGLE[4], EXP_SINGLE[3]), EXP_SINGLE[2])
+    p = multiply_add(r * r, multiply_add(r, multiply_add(r, p, EXP_SINGLE[1]), EXP_SINGLE[0]), r)
+    bits = np.uint64(np.float32(k + OFFSET_SINGLE).view(np.uint32)) << S23
+    scale = np.uint32(bits & BITS_OF_32).view(np.float32)
+    return multiply_add(scale, p, scale), multiply_add(scale, p, scale - ONE_SINGLE)
 
 
 @inlined
 def single_quarter_sine(u: Any) -> Any:
     """``sin(pi u / 2)`` for a float32 u in [0, 1] in float32 arithmetic, within 3 ulp."""
     z = u * u
-    p = SINE_SINGLE[1] + z * (SINE_SINGLE[2] + z * (SINE_SINGLE[3] + z * SINE_SINGLE[4]))
-    return u * (SINE_SINGLE[0] + z * p)
+    p = multiply_add(z, multiply_add(z, SINE_SINGLE[4], SINE_SINGLE[3]), SINE_SINGLE[2])
+    return u * multiply_add(z, multiply_add(z, p, SINE_SINGLE[1]), SINE_SINGLE[0])
 
 
 @inlined

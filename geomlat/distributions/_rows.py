@@ -25,3 +25,12 @@ def repeat(values: Any, low: int, out: Any) -> None:
     else:
         for r in range(out.size):
             out[r] = values[row(low + r, values.size)]
+
+
+@scalar
+def repeat_rows(rows: Any, low: int, out: Any) -> None:
+    """The same for rows of numbers."""
+    for r in range(out.shape[0]):
+        k = row(low + r, rows.shape[0])
+        for j in range(out.shape[1]):
+            out[r, j] = rows[k, j]

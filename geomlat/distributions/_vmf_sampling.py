@@ -40,7 +40,7 @@ def draw_noise(
     """The radial noise ``shape`` (float64) and the normals ``shape + (m - 1,)`` of one draw."""
     xp, n, m = namespace(mu), math.prod(shape), mu.shape[-1]
     radial, tangent = xp.empty(n, dtype=xp.float64), xp.empty((n, m - 1), dtype=mu.dtype)
-    _draw(*_workers(mu, n), xp.asarray(first.words), rows(kappa, batch, 0), int(closed), radial, tangent)
+    _draw(*_workers(mu, n, closed), xp.asarray(first.words), rows(kappa, batch, 0), int(closed), radial, tangent)
     return radial.reshape(shape), tangent.reshape((*shape, m - 1))
 
 
@@ -49,7 +49,7 @@ def place_noise(mu: Array, kappa: Array, radial: Array, tangent: Array, closed: 
     xp, shape, m = namespace(mu), radial.shape, mu.shape[-1]
     z = xp.empty((math.prod(shape), m), dtype=mu.dtype)
     axes, kappa = cycled(mu, shape, 1), cycled(kappa, shape, 0)
-    _place(*_workers(mu, len(z)), axes, kappa, int(closed), rows(radial, shape, 0), rows(tangent, shape, 1), z)
+    _place(*_workers(mu, len(z), closed), axes, kappa, int(closed), rows(radial, shape, 0), rows(tangent, shape, 1), z)
     return z.reshape((*shape, m))
 
 
@@ -60,24 +60,24 @@ def sample(
     xp, n, m = namespace(mu), math.prod(shape), mu.shape[-1]
     z = xp.empty((n, m), dtype=mu.dtype) if out is None else out.reshape((n, m))
     axes, kappa = cycled(mu, shape, 1), cycled(kappa, shape, 0)
-    workers, *scratch = _workers(mu, n)
+    workers, *scratch = _workers(mu, n, closed)
     radial = xp.empty((workers, scratch[0].shape[1]), dtype=xp.float64)
     tangent = xp.empty((*radial.shape, m - 1), dtype=mu.dtype)
     _sample(workers, *scratch, xp.asarray(first.words), axes, kappa, int(closed), radial, tangent, z)
     return z.reshape((*shape, m))
 
 
-def _workers(mu: Array, n: int) -> tuple[int, Array, Array]:
+def _workers(mu: Array, n: int, closed: bool) -> tuple[int, Array, Array]:
     """The number of workers for ``n`` rows, and their scratch: five numbers and one index for each row of a block."""
     xp, per, workers = namespace(mu), 1, n
     if is_host(mu):
-        per = max(1, min(n, ROWS, BLOCK // mu.shape[-1]))
+        per = max(1, min(n, LEVEL_ROWS if closed else ROWS, BLOCK // mu.shape[-1]))
         workers = min(-(-n // per), PARTS_PER_THREAD * thread_count())
     return workers, xp.empty((workers, per), dtype=xp.uint64), xp.empty((workers, 5, per), dtype=xp.float64)
 
 
 ATTEMPTS = 128  # acceptance is at least 0.658, so that more are needed with probability below 1e-59
-BLOCK, ROWS = 1 << 16, 512
+BLOCK, ROWS, LEVEL_ROWS = 1 << 16, 512, 1024
 S9 = np.uint64(9)
 S10 = np.uint64(10)
 S11 = np.uint64(11)
@@ -222,11 +222,11 @@ def single_sums(axis: Any, noise: Any) -> tuple[Any, Any, Any]:
 def place_rows(low: int, mu: Any, kappa: Any, closed: int, work: Any, radial: Any, tangent: Any, z: Any) -> None:
     """The points ``low``, ``low + 1``, ... of their noise."""
     count, m = z.shape
+    if closed:
+        place_levels(low, mu, kappa, work, radial, tangent, z)
+        return
     heights, concentration = work[1], work[2]
     repeat(kappa, low, concentration[:count])
-    if closed:
-        place_levels(low, mu, work, radial, tangent, z)
-        return
     for r in range(count):
         heights[r] = envelope(m, concentration[r]) * radial[r]
     if z.itemsize == 4 and m > SHORT:

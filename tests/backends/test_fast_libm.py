@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from geomlat.backends import elementwise, kernel
+from geomlat.backends.fused import multiply_add
 from geomlat.backends.libm import (
     cos_sin_turns,
     fast_angle,
@@ -15,6 +16,8 @@ from geomlat.backends.libm import (
     fast_log,
     fast_log1p,
     single_exp,
+    single_exp_expm1,
+    single_minus_2_log,
 )
 from geomlat.random import box_muller, unit
 
@@ -93,6 +96,21 @@ def ulps(found: np.ndarray, exact: list) -> float:
         return max(float(abs(mpmath.mpf(y) - t) / mpmath.mpf(math.ulp(float(t)))) for y, t in pairs)
 
 
+@kernel()
+def exponential_of_singles(i, x, power, less_one):
+    power[i], less_one[i] = single_exp_expm1(x[i])
+
+
+@kernel()
+def logarithm_of_singles(i, x, out):
+    out[i] = single_minus_2_log(x[i])
+
+
+@kernel()
+def products_and_sums(i, x, y, z, out):
+    out[i] = multiply_add(x[i], y[i], z[i])
+
+
 def test_log_within_two_ulps():
     with mpmath.workprec(200):
         exact = [mpmath.log(mpmath.mpf(u)) for u in LOG_POINTS.tolist()]
@@ -120,6 +138,49 @@ def test_the_exponential_of_singles_is_within_two_ulps():
     exact = np.exp(points.astype(float))
     assert np.max(np.abs(found - exact) / np.spacing(exact.astype(np.float32))) < 2.0
     assert found[-1] == 1.0
+
+
+def single_ulps(found: np.ndarray, exact: list) -> float:
+    assert found.dtype == np.float32
+    exact = np.array([float(x) for x in exact])
+    return float(np.max(np.abs(found - exact) / np.spacing(np.abs(exact).astype(np.float32)).astype(float)))
+
+
+def test_exp_of_singles_within_two_ulps_and_expm1_within_three():
+    x = np.concatenate([POWER_POINTS[np.abs(POWER_POINTS) > 1e-30], RNG.uniform(-80, 3, 2000)])
+    x = np.clip(x, -80.0, 80.0).astype(np.float32)
+    power, less_one = np.empty_like(x), np.empty_like(x)
+    exponential_of_singles(x.size, x, power, less_one)
+    assert single_ulps(power, [mpmath.exp(mpmath.mpf(v)) for v in x.tolist()]) < 2.0
+    assert single_ulps(less_one, [mpmath.expm1(mpmath.mpf(v)) for v in x.tolist()]) < 3.0
+
+
+def test_log_of_singles_within_three_ulps():
+    x = np.concatenate([RNG.random(3000), 1.0 + RNG.uniform(-1e-3, 1e-3, 1000), 10.0 ** RNG.uniform(-37, 38, 1000)])
+    x = x[x != 1.0].astype(np.float32)
+    found = np.empty_like(x)
+    logarithm_of_singles(x.size, x, found)
+    assert single_ulps(found, [-2 * mpmath.log(mpmath.mpf(v)) if v != 1 else mpmath.mpf(0) for v in x.tolist()]) < 3.0
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_product_and_sum_is_rounded_alike_in_every_lane(dtype):
+    # Nearly cancelling, where one rounding and two are far apart: one of them throughout, and in any length of loop.
+    x, y = (RNG.standard_normal(67).astype(dtype) for _ in range(2))
+    z = -(x * y)
+    found = np.empty_like(x)
+    products_and_sums(x.size, x, y, z, found)
+    with mpmath.workprec(200):
+        once = [
+            dtype(mpmath.mpf(float(a)) * mpmath.mpf(float(b)) + mpmath.mpf(float(c)))
+            for a, b, c in zip(x, y, z, strict=True)
+        ]
+    assert np.array_equal(found, np.array(once)) or not found.any()
+    assert not multiply_add(x, y, z).any()
+    for n in range(1, 67, 5):
+        part = np.empty(n, dtype)
+        products_and_sums(n, x[:n], y[:n], z[:n], part)
+        assert np.array_equal(part, found[:n])
 
 
 def test_cos_and_sin_within_two_ulps():

@@ -68,7 +68,8 @@ def test_elements_follow_the_scalar_source(offset, n):
         key = np.uint64(s.key0), np.uint64(s.key1)
         a, b, c, d = philox(np.uint64(0), np.uint64(k % 2**32), np.uint64(k >> 32), PURPOSE_SINGLE, *key)
         found += [*single_pair(a, b), *single_pair(c, d)]
-    assert np.array_equal(normals(n, 17, offset), found[offset % 4 :][:n])
+    # The source rounds a product and a sum twice where the processor rounds once.
+    np.testing.assert_allclose(normals(n, 17, offset), found[offset % 4 :][:n], rtol=5e-7)
     assert np.array_equal(normal(n, rng=s.at(offset), dtype=np.float32), normals(n, 17, offset))
 
 
@@ -86,7 +87,7 @@ from geomlat.backends import Kernel
 Kernel.cpu = Kernel.cuda
 print(random.normal(41, rng=random.stream(8).at(5), dtype=np.float32).tolist())
 """
-    assert simulated(program) == normal(41, rng=stream(8).at(5), dtype=np.float32).tolist()
+    np.testing.assert_allclose(simulated(program), normal(41, rng=stream(8).at(5), dtype=np.float32), rtol=5e-7)
 
 
 @pytest.mark.parametrize("cuts", [(1,), (2,), (3, 4, 9), (1000, 1001, 2111)])
