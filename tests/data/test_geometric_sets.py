@@ -6,6 +6,7 @@ import io
 import re
 import tarfile
 import zipfile
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,41 @@ def test_other_splits_part_the_places_anew(real_data: Path) -> None:
     places = [{tuple(p) for p in np.round(x, 9)} for x in (first.test, second.test, second.train)]
     assert len(places[0] & places[1]) < 0.5 * len(places[0])
     assert not places[1] & places[2]
+
+
+def test_places_stay_together_whatever_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    gen = np.random.default_rng(0)
+    places = np.stack((gen.uniform(-80.0, 80.0, 300), gen.uniform(-180.0, 180.0, 300)), axis=-1)
+    rows = np.repeat(places, np.where(np.arange(300) == 7, 500, gen.integers(1, 9, 300)), axis=0)
+    rows[::2, 1] += 360.0  # the same place but for the rounding of its sines
+    rows = rows[gen.permutation(len(rows))]
+    monkeypatch.setattr(import_module("geomlat.data.earth"), "fetch", lambda source: rows.tobytes())
+    found = []
+    for split in range(3):
+        d = earth("flood", split=split)
+        parts = d.train, d.validation, d.test
+        assert sum(map(len, parts)) == len(rows)
+        assert 0.8 * len(rows) - 500 < len(d.train) <= 0.8 * len(rows)
+        assert len(d.train) + len(d.validation) <= 0.9 * len(rows)
+        seen = [{tuple(p) for p in np.round(x, 7)} for x in parts]
+        assert sum(map(len, seen)) == len(seen[0] | seen[1] | seen[2]) == 300
+        found.append(seen[2])
+    assert len(found[0] & found[1]) < 0.5 * len(found[0])
+    assert earth("flood", split=1).test.tobytes() == earth("flood", split=1).test.tobytes()
+
+
+def test_a_protein_stays_together_whatever_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    gen, rows = np.random.default_rng(0), np.zeros(3000, ROW)
+    rows["protein"] = np.array([f"{k:04d}" for k in range(200)], "S4")[gen.integers(0, 200, 3000)]
+    rows["degrees"][:, 0] = rows["protein"].astype(int)  # in degrees below 180 the angle tells the protein
+    rows["degrees"][:, 1] = gen.uniform(-180.0, 180.0, 3000)
+    monkeypatch.setattr(import_module("geomlat.data.proteins"), "fetch", lambda source: rows.tobytes())
+    d = protein_torsions("trp")
+    seen = [set(np.round(np.degrees(x[:, 0])).astype(int)) for x in (d.train, d.validation, d.test)]
+    assert all(seen)
+    assert sum(map(len, seen)) == len(seen[0] | seen[1] | seen[2])
+    assert len(d.train) > 0.7 * 3000
+    assert len(protein_torsions("trp", "met").test) == 2 * len(d.test)
 
 
 def test_torsions_are_angles_and_no_protein_is_in_two_splits(real_data: Path) -> None:
