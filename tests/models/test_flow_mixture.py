@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from geomlat.flows import AdditiveCoupling, AffineCoupling
 from geomlat.grad import gradcheck_vector
 from geomlat.models import FlowMixture, _flow_starts
 from geomlat.models._flow_starts import gaussians
@@ -188,6 +189,15 @@ def test_starts_are_tried_by_the_likelihood(monkeypatch):
     )
     FlowMixture(**SMALL, framed=True).fit(x, starts=2, epochs=0, rng=0)
     assert seen == ["marginal", "marginal"]
+
+
+@pytest.mark.parametrize(("kind", "coupling"), [("affine", AffineCoupling), ("additive", AdditiveCoupling)])
+def test_the_options_of_the_flows_are_heeded(kind, coupling):
+    model = FlowMixture(n_components=2, features=2, kind=kind, blocks=3, hidden=(7, 6), posterior_hidden=(5, 4))
+    for flow in model.flows:
+        assert [type(t) for t in flow.transforms] == 3 * [coupling]
+        assert {t.network.sizes[1:-1] for t in flow.transforms} == {(7, 6)}
+    assert model.posterior.sizes == (2, 5, 4, 2)
 
 
 def test_the_activation_is_that_of_all_networks_and_the_report_is_of_the_density():
