@@ -12,6 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from geomlat import flows
+from geomlat.distributions import Normal, VonMises
+from geomlat.flows.elementwise import Affine, Shift
+from geomlat.flows.polar import AngleAndNormal
+from geomlat.manifolds import Euclidean, Hyperboloid, PoincareBall, Sphere, Torus
 from geomlat.models.angles import CosineLoss, VonMisesSoftplusKappa
 from geomlat.models.autoencoder import Autoencoder
 from geomlat.models.directional import PowerSphericalLatent, SphericalCauchyLatent, VonMisesFisherLatent
@@ -36,6 +41,7 @@ from geomlat.nn import MLP, Dense, GatedMLP, widths
 from geomlat.nn import config as _config
 from geomlat.train import load_checkpoint
 from geomlat.train.settings import at_least
+from geomlat.train.trainable import Trainable
 
 __all__ = [
     "VAE",
@@ -98,6 +104,36 @@ _KNOWN = (
     GaussianLogVariance,
     VonMisesSoftplusKappa,
     CosineLoss,
+    FlowMixture,
+    flows.Flow,
+    flows.CylindricalFlow,
+    flows.DequantizedDensity,
+    flows.TangentFlow,
+    flows.WrappedDensity,
+    flows.ActNorm,
+    flows.AdditiveCoupling,
+    flows.AffineCoupling,
+    flows.Autoregressive,
+    flows.Chain,
+    flows.CircularSpline,
+    flows.CylinderCoupling,
+    flows.Inverse,
+    flows.InvertibleLinear,
+    flows.Moebius,
+    flows.Permutation,
+    flows.Polar,
+    flows.RationalQuadratic,
+    Affine,
+    Shift,
+    flows.SplineCoupling,
+    AngleAndNormal,
+    Normal,
+    VonMises,
+    Euclidean,
+    Hyperboloid,
+    PoincareBall,
+    Sphere,
+    Torus,
 )
 
 
@@ -219,16 +255,16 @@ def autoencoder(
     )
 
 
-def build(config: dict[str, Any]) -> VAE | Autoencoder:
-    """The model of a description made by ``model.config()``."""
+def build(config: dict[str, Any]) -> Any:
+    """The model, mixture or density of a description made by its ``config()``."""
     model = _config.build(config, {cls.__name__: cls for cls in _KNOWN})
-    if not isinstance(model, VAE | Autoencoder):
+    if not isinstance(model, Trainable):
         msg = f"not the description of a geomlat model: {config.get('type') if isinstance(config, dict) else config!r}"
         raise ValueError(msg)
     return model
 
 
-def load(directory: str | os.PathLike[str]) -> VAE | Autoencoder:
+def load(directory: str | os.PathLike[str]) -> Any:
     """The model of a run's folder, with the weights its last checkpoint would return.
 
     Raises
