@@ -84,6 +84,10 @@ def rows(x: Array, shape: tuple[int, ...], event: int = 1) -> Array:
     ``event`` trailing axes belong to a row and are flattened to one (to none if ``event`` is 0). Kernels read
     row ``min(i, len(x) - 1)``, so that a parameter shared by the whole batch is never copied.
     """
+    if type(x) is ndarray and x.ndim == event + 1 < 3 and x.shape[:1] == shape:
+        flags = x.flags
+        if flags.c_contiguous and flags.writeable:
+            return x
     batch, tail = x.shape[: x.ndim - event], x.shape[x.ndim - event :]
     if batch != shape and math.prod(batch) != 1:
         x, batch = namespace(x).broadcast_to(x, shape + tail), shape

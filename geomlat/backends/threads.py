@@ -23,10 +23,16 @@ _limit: ContextVar[int | None] = ContextVar("geomlat_threads", default=None)
 
 def thread_count() -> int:
     """How many threads a loop may use here: the `thread_limit`, at most Numba's count (NUMBA_NUM_THREADS)."""
+    limit, available = _limit.get(), int(_numba_config().NUMBA_NUM_THREADS)
+    return available if limit is None else min(limit, available)
+
+
+@cache
+def _numba_config() -> Any:
+    # An import statement takes a microsecond each time, and a step has a dozen loops.
     from numba import config
 
-    limit, available = _limit.get(), int(config.NUMBA_NUM_THREADS)
-    return available if limit is None else min(limit, available)
+    return config
 
 
 @contextmanager

@@ -40,6 +40,15 @@ class Likelihood(ABC):
     def nll_vjp(self, out: Array, x: Array) -> tuple[Array, Pull]:
         """``-log p(x | out)`` ``(...,)`` in nats, summed over the features, and ``pull(dnll) -> dout``."""
 
+    def mean_nll_vjp(self, out: Array, x: Array) -> tuple[Array, Callable[[], Array]]:
+        """`nll_vjp` of rows ``(n,)`` whose mean is minimised: ``pull() -> dout`` is that of 1 / n."""
+        nll, pull_nll = self.nll_vjp(out, x)
+
+        def pull() -> Array:
+            return pull_nll(namespace(nll).full_like(nll, 1 / nll.shape[0]))
+
+        return nll, pull
+
     @abstractmethod
     def mean(self, out: Array) -> Array:
         """The mean of the data, ``(..., n_features)``."""

@@ -69,6 +69,18 @@ class Binomial(Likelihood):
 
         return xp.astype(nll - self._log_choose(x, nll.dtype), out.dtype, copy=False), pull
 
+    def mean_nll_vjp(self, out: Array, x: Array) -> tuple[Array, Callable[[], Array]]:
+        """See `Likelihood.mean_nll_vjp`; the derivative comes out of the one pass."""
+        if not has_rows(out, x) or out.shape != x.shape:
+            return super().mean_nll_vjp(out, x)
+        xp = namespace(out, x)
+        nll, dout = counts_nll(out, x, self.trials, share=1 / math.prod(out.shape[:-1]))
+
+        def pull() -> Array:
+            return dout
+
+        return xp.astype(nll - self._log_choose(x, nll.dtype), out.dtype, copy=False), pull
+
     def mean(self, out: Array) -> Array:
         """``N sigmoid(out)``."""
         xp = namespace(out)

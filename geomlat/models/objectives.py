@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 from array_api_compat import device
+from numpy import ndarray
 
 from geomlat.backends import namespace
 from geomlat.distributions import leave_one_out
@@ -31,6 +33,13 @@ def evidence_bound(nll: Array, rate: Array, beta: float, free_bits: float) -> Pa
     weight = beta * counted
     cost = nll + xp.sum(weight * rate, axis=-1)
     return loss, xp.full_like(nll, 1 / n), xp.zeros_like(rate) + weight / n, leave_one_out(cost) / n
+
+
+def one_factor_bound(nll: ndarray, rate: ndarray, beta: float) -> tuple[Array, ndarray]:
+    """The loss of `evidence_bound` without free bits and the cotangent of ``rate``, of NumPy arrays ``(n,)``."""
+    n, dtype = len(nll), nll.dtype
+    loss = dtype.type((nll.sum(dtype=np.float64) + float(beta) * rate.sum(dtype=np.float64)) / n)
+    return loss, np.full(n, float(beta) / n, dtype)
 
 
 def importance_bound(nll: Array, rate: Array, beta: float) -> Parts:

@@ -21,7 +21,7 @@ from geomlat.manifolds import Manifold
 from geomlat.models.angles import CosineLoss
 from geomlat.models.estimator import Estimator
 from geomlat.models.likelihood import Likelihood
-from geomlat.models.objectives import evidence_bound, importance_bound
+from geomlat.models.objectives import evidence_bound, importance_bound, one_factor_bound
 from geomlat.models.posterior import Posterior
 from geomlat.models.priors import Fixed, ProductPrior
 from geomlat.models.rate import AT_DRAWS, CLOSED, EUCLIDEAN, rate_vjp
@@ -112,9 +112,12 @@ class VAE(Estimator):
         ``noise`` is what `draw` returned, or a stream to draw it from, which saves `draw`'s pass through the encoder.
         """
         p = self.view(theta)
-        drawn = self.posterior.drawn_vjp(self.prior, p, x, noise) if self.rule == CLOSED else None
-        z, rates, pull_codes = self._codes_vjp(p, x, noise) if drawn is None else drawn
-        rate = rates if drawn is None else rates[..., None]
+        drawn = (
+            self.posterior.drawn_vjp(self.prior, p, x, noise) if self.rule == CLOSED and not self.free_bits else None
+        )
+        if drawn is not None:
+            return self._drawn_vjp(p, x, drawn, beta)
+        z, rate, pull_codes = self._codes_vjp(p, x, noise)
         out, pull_decoder = self.decoded_vjp(p, z)
         nll, pull_nll = self.likelihood.nll_vjp(out, x)
         if self.iwae:
@@ -123,11 +126,19 @@ class VAE(Estimator):
             loss, dnll, drate, advantage = evidence_bound(nll, rate, beta, self.free_bits)
 
         def pull(g: Params) -> None:
-            dz = pull_decoder(pull_nll(dnll), g)
-            if drawn is None:
-                pull_codes(dz, drate, advantage, g)
-            else:
-                pull_codes(dz, drate[..., 0], g)
+            pull_codes(pull_decoder(pull_nll(dnll), g), drate, advantage, g)
+
+        return loss, pull
+
+    def _drawn_vjp(self, p: Params, x: Array, drawn: Any, beta: float) -> tuple[Array, Callable[[Params], None]]:
+        # The same from the codes and rates of one pass: with one factor, no free bits and no need of an advantage.
+        z, rate, pull_codes = drawn
+        out, pull_decoder = self.decoded_vjp(p, z)
+        nll, pull_nll = self.likelihood.mean_nll_vjp(out, x)
+        loss, drate = one_factor_bound(nll, rate, beta)
+
+        def pull(g: Params) -> None:
+            pull_codes(pull_decoder(pull_nll(), g), drate, g)
 
         return loss, pull
 

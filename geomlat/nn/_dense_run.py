@@ -55,8 +55,9 @@ def run(layers: tuple[Any, ...], p: Params, x: ndarray) -> tuple[ndarray, Callab
     """The last output, and ``pull(dy, g, inputs=True) -> dx``, as of `geomlat.nn.layer.stacked_vjp`."""
     plan, batch, dtype, theta = _plan(layers, p.layout), x.shape[:-1], x.dtype, p.buffer
     n, n_out, last = math.prod(batch), layers[-1].n_out, layers[-1]
-    data, sizes = rows(x, batch).reshape(-1), np.array((n, kernels.PART))
-    store, turned, parts = scratch(n * plan.stored, dtype), scratch(plan.turned, dtype), -(-n // kernels.PART)
+    data, sizes = rows(x, batch).reshape(-1), _sizes(n)
+    room, parts = scratch(n * plan.stored + plan.turned, dtype), -(-n // kernels.PART)
+    store, turned = room[: n * plan.stored], room[n * plan.stored :]
     flat = rows(theta, ()).reshape(-1)
     kernels.forward(parts + plan.turning.size, sizes, plan.layers, plan.turning, flat, data, store, turned)
     y = store[n * (plan.stored - n_out) :].reshape(*batch, n_out)
@@ -64,9 +65,9 @@ def run(layers: tuple[Any, ...], p: Params, x: ndarray) -> tuple[ndarray, Callab
     def pull(dy: Array, g: Params, *, inputs: bool = True) -> Array:
         if dy is None:
             return None
-        top = np.where(y > 0.0, dy, 0.0) if last.rule.name == "relu" else np.broadcast_to(dy, y.shape)
-        ds, zeros = rows(np.asarray(top, dtype), batch).reshape(-1), np.zeros(plan.widest + 1, dtype)
-        zeros[-1] = 1.0
+        top = dy if dy.shape == y.shape else np.broadcast_to(dy, y.shape)
+        top = np.where(y > 0.0, top, 0.0) if last.rule.name == "relu" else top
+        ds, zeros = rows(np.asarray(top, dtype), batch).reshape(-1), _zeros_and_one(plan.widest, dtype)
         back = scratch(n * (plan.stored - n_out), dtype)
         few = inputs and layers[0].n_in <= FEW
         dx = np.empty(n * layers[0].n_in if few else 0, dtype)
@@ -86,6 +87,19 @@ def run(layers: tuple[Any, ...], p: Params, x: ndarray) -> tuple[ndarray, Callab
         return first @ p.of(layers[0])[0].T
 
     return y, pull
+
+
+# Both are read by the kernels and never written.
+@lru_cache(maxsize=256)
+def _sizes(n: int) -> ndarray:
+    return np.array((n, kernels.PART))
+
+
+@lru_cache(maxsize=64)
+def _zeros_and_one(n: int, dtype: np.dtype[Any]) -> ndarray:
+    values = np.zeros(n + 1, dtype)
+    values[-1] = 1.0
+    return values
 
 
 @lru_cache(maxsize=256)

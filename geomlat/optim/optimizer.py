@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import array_api_compat
+import numpy as np
 
 from geomlat.backends import is_host, namespace
 from geomlat.optim.schedules import Hyperparameter, value_at
@@ -66,7 +67,7 @@ class Optimizer:
 
     def gradient(self, theta: Array, grad: Array) -> tuple[Array, Array]:
         """The gradient that is followed, and its squared length."""
-        return grad, namespace(theta, grad).vecdot(grad, grad)
+        return grad, squared(grad)
 
     def apply(self, theta: Array, grad: Array, scale: Array, lr: float, state: State) -> None:
         """The update rule for the gradient ``scale * grad``, in place on ``theta`` and the moments of ``state``."""
@@ -76,6 +77,11 @@ class Optimizer:
         if not good:
             msg = f"{type(self).__name__}: {name} must be {wanted}, got {getattr(self, name)}"
             raise ValueError(msg)
+
+
+def squared(grad: Array) -> Array:
+    """The squared length of a flat vector."""
+    return np.dot(grad, grad) if type(grad) is np.ndarray else namespace(grad).vecdot(grad, grad)
 
 
 def has_kernels(x: Array) -> bool:
