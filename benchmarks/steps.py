@@ -1,10 +1,15 @@
 """Steps of training beside eager torch: four VAEs of the published systems and RealNVP, float32, on random rows.
 
-The note of a row has the time of the step's matrix products alone, by NumPy's BLAS into arrays that are there already.
+The note of a row has the time of the step's matrix products alone, by NumPy's BLAS into arrays that are there already,
+and, where the networks are compiled passes, what a step of ours on one thread is made of: the passes of the networks
+(their products and relus), the likelihood, the latent (noise, draw, rate and their pulls), Adam, and all else, which is
+Python and small arrays.
 """
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise, product
 from typing import Any
@@ -12,7 +17,7 @@ from typing import Any
 import numpy as np
 from timing import PAUSE, Row, faster_by, interleave
 
-from geomlat.backends import thread_limit
+from geomlat.backends import Kernel, thread_limit
 from geomlat.flows import coupling_flow
 from geomlat.models import vae
 from geomlat.optim import Adam
@@ -33,6 +38,10 @@ CASES: dict[str, tuple[dict[str, Any], tuple[str, tuple[Any, ...]], int, int, fl
     "RealNVP, 6 couplings, 64-64": (FLOW, ("RealNVP", (2, 6, (64, 64))), 256, 30, 3.0, 4.0),
     "RealNVP, 8 couplings, 128-128": (WIDE, ("RealNVP", (2, 8, (128, 128))), 256, 30, 2.0, 3.0),
 }
+
+# The peer's sampler proposes one candidate for each row at a time, as its package does unless told otherwise, or 20.
+PLAIN: list[tuple[str, tuple[Any, ...]]] = [("", ())]
+VARIANTS = {"SphericalVAE": [*PLAIN, (", 20 candidates", (20,))]}
 
 # What a step multiplies: rows, widths, whether the first input has a gradient, how often.
 Products = tuple[int, tuple[int, ...], bool, int]
@@ -85,6 +94,39 @@ def ours(options: dict[str, Any], batches: np.ndarray) -> Callable[[], None]:
     return step
 
 
+KERNELS = {
+    **dict.fromkeys(("forward", "pull", "pull_rows", "pull_weights"), "networks"),
+    "_counts": "likelihood",
+    "_adam": "Adam",
+}
+
+
+def made_of(step: Callable[[], None], count: int) -> str:
+    """Where the time of a step on one thread goes, by its kernels; nothing if the networks are not among them."""
+    times: Counter[str] = Counter()
+    plain = Kernel.cpu
+
+    def timed(self: Kernel, n: int, *arrays: Any) -> None:
+        start = time.perf_counter()
+        plain(self, n, *arrays)
+        times[KERNELS.get(self.__name__, "latent")] += time.perf_counter() - start
+
+    Kernel.cpu = timed  # type: ignore[method-assign]
+    try:
+        with thread_limit(1):
+            start = time.perf_counter()
+            for _ in range(count):
+                step()
+            whole = time.perf_counter() - start
+    finally:
+        Kernel.cpu = plain  # type: ignore[method-assign]
+    if not times["networks"]:
+        return ""
+    times["Python"] = whole - sum(times.values())
+    parts = ", ".join(f"{name} {1e3 * t / count:.2g}" for name, t in times.most_common())
+    return f"; ours on one thread is {parts} ms"
+
+
 def repeated(step: Callable[[], None], steps: int, threads: int, library: str) -> Callable[[], None]:
     """``steps`` steps, with so many threads of the library."""
 
@@ -104,7 +146,7 @@ def repeated(step: Callable[[], None], steps: int, threads: int, library: str) -
 
 
 def steps() -> list[Row]:
-    """A row for each model: our best of one and two threads, torch's best of those and of plain and fused Adam."""
+    """A row for each model: our best of one and two threads, torch's best of those and of its variants."""
     import torch_vaes
 
     found = []
@@ -114,10 +156,10 @@ def steps() -> list[Row]:
         batches = (flow if peer == "RealNVP" else rng.integers(0, 2, (BATCHES, rows, 784))).astype(np.float32)
         mine = {f"{t} thread": repeated(ours(options, batches), count, t, "geomlat") for t in (1, 2)}
         theirs = {
-            f"torch {'fused' if fused else 'eager'}, {t} thread": repeated(
-                torch_vaes.trainer(getattr(torch_vaes, peer)(*sizes), batches, fused=fused), count, t, "torch"
+            f"torch {'fused' if fused else 'eager'}{variant}, {t} thread": repeated(
+                torch_vaes.trainer(getattr(torch_vaes, peer)(*sizes, *more), batches, fused=fused), count, t, "torch"
             )
-            for fused, t in product((False, True), (1, 2))
+            for (variant, more), fused, t in product(VARIANTS.get(peer, PLAIN), (False, True), (1, 2))
         }
         chains = PRODUCTS.get(peer) or [(rows, (1, *options["hidden"], 2), True, options["blocks"])]
         alone = {f"products alone, {t} thread": repeated(multiplied(chains), count, t, "geomlat") for t in (1, 2)}
@@ -128,7 +170,7 @@ def steps() -> list[Row]:
         least = min(alone, key=lambda k: float(np.median(named[k])))
         limit = float(np.median(np.divide(named[best], named[least])))
         note = "; ".join(f"{k}: {1e3 * float(np.median(t)) / count:.3g} ms" for k, t in named.items())
-        note += f"; ours is {limit:.3g}x the products alone"
+        note += f"; ours is {limit:.3g}x the products alone" + made_of(ours(options, batches), 10 * count)
         case = f"{name}, batch {rows}"
         found.append(
             faster_by("training step", case, first, "step", [named[best], named[first]], count, gate, goal, note)

@@ -1,8 +1,9 @@
 """The same VAEs, and RealNVP, in eager torch, as their authors train them: autograd, ``torch.optim.Adam``, float32.
 
 ``trainer(name, batches, fused=...)`` makes a function that takes one step of training. The von Mises-Fisher latent uses
-the method of s-vae-pytorch (rejection in the manner of Wood, a Householder reflection, Bessel functions by SciPy on the
-host) and the hyperbolic one that of Nagano et al. (2019); both are written anew here.
+the method of s-vae-pytorch, as a distribution of torch with that package's checks and defaults (rejection in the manner
+of Wood, a Householder reflection, Bessel functions by SciPy on the host), and the hyperbolic one that of Nagano et al.
+(2019); both are written anew here.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -87,32 +88,35 @@ class VampVAE(nn.Module):
 
 
 class Bessel(torch.autograd.Function):
-    """``ive`` by SciPy on the host; its derivative takes two more of them."""
+    """``ive`` by SciPy on the host, of order 0 and 1 by its own functions; its derivative takes two more of them."""
 
     @staticmethod
     def forward(ctx: Any, order: float, k: Tensor) -> Tensor:  # type: ignore[override]
-        """The exponentially scaled Bessel function, rounded to k's dtype."""
+        """The exponentially scaled Bessel function, in k's dtype."""
         ctx.order = order
         ctx.save_for_backward(k)
-        return torch.from_numpy(special.ive(order, k.detach().numpy()))
+        values = k.detach().cpu().numpy()
+        if np.isclose(order, 0):
+            found = special.i0e(values)
+        elif np.isclose(order, 1):
+            found = special.i1e(values)
+        else:
+            found = special.ive(order, values, dtype=values.dtype)
+        return torch.Tensor(found)
 
     @staticmethod
     def backward(ctx: Any, d: Tensor) -> tuple[None, Tensor]:  # type: ignore[override]
         """``I_{v-1} - I_v (v + k) / k``, scaled."""
-        (k,) = ctx.saved_tensors
-        below, here = (torch.from_numpy(special.ive(v, k.detach().numpy())) for v in (ctx.order - 1, ctx.order))
-        return None, d * (below - here * (ctx.order + k) / k)
-
-
-CANDIDATES = 20
+        (k,), v = ctx.saved_tensors, ctx.order
+        return None, d * (Bessel.apply(v - 1, k) - Bessel.apply(v, k) * (v + k) / k)
 
 
 class SphericalVAE(nn.Module):
     """A von Mises-Fisher posterior on the sphere of R^m; the gradient of kappa is the pathwise term alone, as there."""
 
-    def __init__(self, n: int, hidden: tuple[int, ...], m: int) -> None:
+    def __init__(self, n: int, hidden: tuple[int, ...], m: int, candidates: int = 1) -> None:
         super().__init__()
-        self.m = m
+        self.m, self.candidates = m, candidates
         self.encoder, self.mean, self.raw = dense(n, *hidden), nn.Linear(hidden[-1], m), nn.Linear(hidden[-1], 1)
         self.decoder = dense(m, *reversed(hidden), n, last=True)
 
@@ -120,54 +124,96 @@ class SphericalVAE(nn.Module):
         """The negative evidence lower bound."""
         h = self.encoder(x)
         mean = self.mean(h)
-        mu, kappa = mean / mean.norm(dim=-1, keepdim=True), F.softplus(self.raw(h)) + 1.0
-        z = reflected(mu, radial(kappa, self.m))
-        return nll(self.decoder(z), x) + self.rate(kappa).mean()
-
-    def rate(self, k: Tensor) -> Tensor:
-        """KL to the uniform law: the ratio of two Bessel functions, and the normaliser by a third."""
-        m = self.m
-        ratio = Bessel.apply(m / 2, k) / Bessel.apply(m / 2 - 1, k)
-        log_bessel = torch.log(1e-20 + Bessel.apply(m / 2 - 1, k)) + k
-        normaliser = (m / 2 - 1) * torch.log(k) - (m / 2) * math.log(2 * math.pi) - log_bessel
-        area = math.log(2) + (m / 2) * math.log(math.pi) - math.lgamma(m / 2)
-        return (k * ratio + normaliser + area)[:, 0]
+        q = Directional(mean / mean.norm(dim=-1, keepdim=True), F.softplus(self.raw(h)) + 1.0, self.candidates)
+        rate = torch.distributions.kl_divergence(q, Uniform(self.m))
+        return nll(self.decoder(q.rsample()), x) + rate.mean()
 
 
-def radial(k: Tensor, m: int) -> Tensor:
-    """Cosines to the mean: twenty candidates for each row, the first accepted, until every row has one.
+class Directional(torch.distributions.Distribution):
+    """The von Mises-Fisher law as a distribution of torch, whose arguments torch checks.
 
-    The candidates of the newest version of s-vae-pytorch, its Beta variates in float64.
+    ``candidates`` of the sampler are 1 unless the package is told otherwise; every row then takes part in each round
+    until the last one has been accepted.
     """
-    c = torch.sqrt(4 * k**2 + (m - 1) ** 2)
-    b = (m - 1) / (2 * k + c)
-    a = (m - 1 + 2 * k + c) / 4
-    d = 4 * a * b / (1 + b) - (m - 1) * math.log(m - 1)
-    half = torch.tensor(0.5 * (m - 1), dtype=torch.float64)
-    beta, size = torch.distributions.Beta(half, half), torch.Size([len(k), CANDIDATES])
-    w, todo = torch.zeros_like(k), torch.ones_like(k, dtype=torch.bool)
-    while bool(todo.any()):
-        e = beta.sample(size).type(k.dtype)
-        u = torch.distributions.Uniform(1e-20, 1 - 1e-20).sample(size)
-        proposed = (1 - (1 + b) * e) / (1 - (1 - b) * e)
+
+    arg_constraints: ClassVar[dict[str, Any]] = {
+        "loc": torch.distributions.constraints.real,
+        "scale": torch.distributions.constraints.positive,
+    }
+    has_rsample = True
+
+    def __init__(self, loc: Tensor, scale: Tensor, candidates: int) -> None:
+        self.loc, self.scale, self.candidates, self.m = loc, scale, candidates, loc.shape[-1]
+        self.axis = torch.Tensor([1.0] + [0.0] * (self.m - 1))
+        super().__init__(loc.size())
+
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
+        """The point at cosine w from the first axis, in a uniform direction, reflected so that the axis goes to loc."""
+        w = self.radial()
+        v = torch.distributions.Normal(0, 1).sample(self.loc.shape).transpose(0, -1)[1:].transpose(0, -1)
+        v = v / v.norm(dim=-1, keepdim=True)
+        x = torch.cat((w, torch.sqrt(torch.clamp(1 - w**2, 1e-10)) * v), -1)
+        u = self.axis - self.loc
+        u = u / (u.norm(dim=-1, keepdim=True) + 1e-5)
+        return x - 2 * (x * u).sum(-1, keepdim=True) * u
+
+    def radial(self) -> Tensor:
+        """Cosines to the mean: the first accepted of some candidates, until every row has one.
+
+        The envelope changes to its limit where kappa goes from 10 to 11; Beta variates are drawn in float64.
+        """
+        k, m = self.scale, self.m
+        c = torch.sqrt(4 * k**2 + (m - 1) ** 2)
+        far = torch.min(torch.max(torch.tensor([0.0]), k - 10), torch.tensor([1.0]))
+        b = (m - 1) / (4 * k) * far + (c - 2 * k) / (m - 1) * (1 - far)
+        a = (m - 1 + 2 * k + c) / 4
+        d = 4 * a * b / (1 + b) - (m - 1) * math.log(m - 1)
+        w, e, todo = torch.zeros_like(b), torch.zeros_like(b), torch.ones_like(b) == 1
+        while todo.sum() != 0:
+            new, proposed, drawn = self.accepted(a, b, d)
+            mask = todo * new
+            w[mask], e[mask] = proposed[mask], drawn[mask]
+            todo[mask] = ~new[mask]
+        return w
+
+    def accepted(self, a: Tensor, b: Tensor, d: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Which rows have one among their candidates, the cosine of the first of them and its variate."""
+        m, size = self.m, torch.Size([len(b), self.candidates])
+        half = torch.tensor((m - 1) / 2, dtype=torch.float64)
+        e = torch.distributions.Beta(half, half).sample(size).type(b.dtype)
+        u = torch.distributions.Uniform(1e-20, 1 - 1e-20).sample(size).type(b.dtype)
+        w = (1 - (1 + b) * e) / (1 - (1 - b) * e)
         t = 2 * a * b / (1 - (1 - b) * e)
-        accepted = (m - 1) * torch.log(t) - t + d > torch.log(u)
-        first = accepted.to(torch.int8).argmax(dim=-1, keepdim=True)
-        new = accepted.any(dim=-1, keepdim=True) & todo
-        w = torch.where(new, proposed.gather(1, first), w)
-        todo = todo & ~new
-    return w
+        good = (m - 1.0) * t.log() - t + d > torch.log(u)
+        first = torch.where(good.any(dim=-1), good.float().argmax(dim=1), torch.tensor(-1)).unsqueeze(1)
+        place = first.clamp(0)
+        return ~(first < 0), w.gather(1, place), e.gather(1, place)
+
+    def entropy(self) -> Tensor:
+        """From the ratio of two Bessel functions, and the normaliser by a third."""
+        k, m = self.scale, self.m
+        mean = -k * Bessel.apply(m / 2, k) / Bessel.apply(m / 2 - 1, k)
+        log_bessel = k + torch.log(Bessel.apply(m / 2 - 1, k))
+        return (mean - ((m / 2 - 1) * torch.log(k) - (m / 2) * math.log(2 * math.pi) - log_bessel))[..., 0]
 
 
-def reflected(mu: Tensor, w: Tensor) -> Tensor:
-    """The point at cosine w from the first axis, in a uniform direction, reflected so that the axis goes to mu."""
-    v = torch.distributions.Normal(0.0, 1.0).sample(mu.shape)[:, 1:]
-    v = v / v.norm(dim=-1, keepdim=True)
-    x = torch.cat((w, torch.sqrt(torch.clamp(1 - w**2, 1e-10)) * v), dim=-1)
-    axis = torch.zeros_like(mu)
-    axis[:, 0] = 1.0
-    u = F.normalize(axis - mu + 1e-5, dim=-1)
-    return x - 2 * (x * u).sum(-1, keepdim=True) * u
+class Uniform(torch.distributions.Distribution):
+    """The uniform law on the sphere of R^m."""
+
+    def __init__(self, m: int) -> None:
+        self.m = m
+        super().__init__(torch.Size([m]), validate_args=False)
+
+    def entropy(self) -> Tensor:
+        """The logarithm of the area."""
+        m = self.m
+        return math.log(2) + (m / 2) * math.log(math.pi) - torch.lgamma(torch.Tensor([m / 2]))
+
+
+@torch.distributions.kl.register_kl(Directional, Uniform)
+def directional_uniform(q: Directional, p: Uniform) -> Tensor:
+    """A difference of entropies."""
+    return p.entropy() - q.entropy()
 
 
 class HyperbolicVAE(nn.Module):

@@ -112,11 +112,10 @@ class VAE(Estimator):
         ``noise`` is what `draw` returned, or a stream to draw it from, which saves `draw`'s pass through the encoder.
         """
         p = self.view(theta)
-        drawn = (
-            self.posterior.drawn_vjp(self.prior, p, x, noise) if self.rule == CLOSED and not self.free_bits else None
-        )
-        if drawn is not None:
-            return self._drawn_vjp(p, x, drawn, beta)
+        if self.rule == CLOSED and not self.free_bits:
+            drawn = self.posterior.drawn_vjp(self.prior, p, x, noise)
+            if drawn is not None:
+                return self._drawn_vjp(p, x, drawn, beta)
         z, rate, pull_codes = self._codes_vjp(p, x, noise)
         out, pull_decoder = self.decoded_vjp(p, z)
         nll, pull_nll = self.likelihood.nll_vjp(out, x)
