@@ -30,7 +30,11 @@ from geomlat.train.trainable import finite, shaped
 Array = Any
 HALF_LOG_TAU = 0.5 * math.log(2.0 * math.pi)
 LOCATIONS = ("free", "softplus")
+DEPTH = 30.0
+"""How far the integrand of the radial integral may lie below its largest value and still count, in nats."""
+
 _BLOCK = 1 << 16
+_WIDE, _QUANTILES = np.linspace(-12.0, 8.0, 81), np.linspace(-9.0, 9.0, 37)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -117,7 +121,8 @@ class DequantizedDensity(Density):
     def log_prob(self, X: Array, *, nodes: int = 160) -> Array:
         """The exact log-density with respect to the surface measure, by ``nodes`` points of the radial integral.
 
-        The trapezoidal rule in the dequantiser's quantile scale, 9 of its standard deviations to each side. Raises
+        The trapezoidal rule over the log-radii where the integrand is within 30 nats of the largest value found on a
+        coarse grid and at the dequantiser's quantiles; it does not depend on how good the dequantiser is. Raises
         ValueError for fewer than two nodes.
         """
         if nodes < 2:
@@ -125,15 +130,14 @@ class DequantizedDensity(Density):
             raise ValueError(msg)
         theta, X = self.vector(), self._points(X)
         p, xp = self.view(theta), namespace(X)
-        found, rows = [], max(1, _BLOCK // nodes)
-        grid = np.linspace(-9.0, 9.0, nodes)
+        found, rows = [], max(1, _BLOCK // max(nodes, len(_WIDE) + len(_QUANTILES)))
+        grid = xp.asarray(np.linspace(0.0, 1.0, nodes), dtype=X.dtype)[:, None]
         for start in range(0, max(X.shape[0], 1), rows):
             y = X[start : start + rows]
-            eps = xp.asarray(np.repeat(grid[:, None], y.shape[0], axis=1), dtype=y.dtype)
-            # At the draw eps the log-weight is log p(t, y) - log q(t), and dt = q(t) dt / q(t) cancels q again.
-            weights = self._log_weights_vjp(p, y, eps)[0] - 0.5 * eps * eps - HALF_LOG_TAU
-            top = xp.max(weights, axis=0)
-            found.append(top + xp.log(xp.sum(xp.exp(weights - top), axis=0) * (grid[1] - grid[0])))
+            low, high = self._reach(p, y)
+            values = self._along_rays(p, y, low + (high - low) * grid)
+            top = xp.max(values, axis=0)
+            found.append(top + xp.log(xp.sum(xp.exp(values - top), axis=0) * ((high - low) / (nodes - 1))))
         return xp.concat(found, axis=0)
 
     def log_prob_estimate(self, X: Array, *, samples: int = 50, rng: Any) -> Array:
@@ -161,12 +165,45 @@ class DequantizedDensity(Density):
         z = self.flow.base_like(theta).sample((n,), rng=stream(rng))
         return self.flow.chain.forward(self.view(theta), z)[0]
 
-    def _log_weights_vjp(self, p: Params, y: Array, eps: Array) -> tuple[Array, Callable[[Array, Params], None]]:
-        """``log p(e^t y) + m t - log q(t | y)`` at ``t = loc + scale eps``, ``(draws, rows)``, and ``pull(dl, g)``."""
+    def _along_rays(self, p: Params, y: Array, t: Array) -> Array:
+        """``log p(e^t y) + m t`` at ``t`` ``(k, rows)``."""
         xp, m = namespace(y), self.n_features
+        log_ambient = self.flow.log_density_vjp(p, xp.reshape(xp.exp(t)[..., None] * y, (-1, m)))[0]
+        return xp.reshape(log_ambient, t.shape) + m * t
+
+    def _reach(self, p: Params, y: Array) -> tuple[Array, Array]:
+        """The least and the largest log-radius that count, ``(rows,)`` each."""
+        xp = namespace(y)
+        loc, scale = self._dequantizer_vjp(p, y)[0]
+        wide, quantiles = (xp.asarray(a, dtype=y.dtype)[:, None] for a in (_WIDE, _QUANTILES))
+        t = xp.sort(xp.concat((wide + xp.zeros_like(loc), loc + scale * quantiles), axis=0), axis=0)
+        values = self._along_rays(p, y, t)
+        inside = values > xp.max(values, axis=0) - DEPTH
+        # With one node more on either side.
+        inside = inside | xp.concat((inside[1:], inside[-1:]), axis=0) | xp.concat((inside[:1], inside[:-1]), axis=0)
+        return (
+            xp.min(xp.where(inside, t, xp.full_like(t, math.inf)), axis=0),
+            xp.max(xp.where(inside, t, xp.full_like(t, -math.inf)), axis=0),
+        )
+
+    def _dequantizer_vjp(
+        self, p: Params, y: Array
+    ) -> tuple[tuple[Array, Array], Callable[[Array, Array, Params], None]]:
+        """Location and scale of the log-radius, and ``pull(dloc, dscale, g)``."""
+        xp = namespace(y)
         h, pull_network = self.network.vjp(p, y)
         loc, slope_loc = softplus(h[:, 0]) if self.location == "softplus" else (h[:, 0], xp.ones_like(h[:, 0]))
         scale, slope = softplus(h[:, 1])
+
+        def pull(dloc: Array, dscale: Array, g: Params) -> None:
+            pull_network(xp.stack((dloc * slope_loc, dscale * slope), axis=-1), g, inputs=False)
+
+        return (loc, scale), pull
+
+    def _log_weights_vjp(self, p: Params, y: Array, eps: Array) -> tuple[Array, Callable[[Array, Params], None]]:
+        """``log p(e^t y) + m t - log q(t | y)`` at ``t = loc + scale eps``, ``(draws, rows)``, and ``pull(dl, g)``."""
+        xp, m = namespace(y), self.n_features
+        (loc, scale), pull_dequantizer = self._dequantizer_vjp(p, y)
         t = loc + scale * eps
         x = xp.exp(t)[..., None] * y
         log_ambient, pull_flow = self.flow.log_density_vjp(p, xp.reshape(x, (-1, m)))
@@ -175,9 +212,7 @@ class DequantizedDensity(Density):
         def pull(dl: Array, g: Params) -> None:
             dx, _ = pull_flow(xp.reshape(dl, (-1,)), g)
             dt = xp.sum(xp.reshape(dx, x.shape) * x, axis=-1) + m * dl
-            dloc = xp.sum(dt, axis=0) * slope_loc
-            dscale = xp.sum(dt * eps + dl / scale, axis=0) * slope
-            pull_network(xp.stack((dloc, dscale), axis=-1), g, inputs=False)
+            pull_dequantizer(xp.sum(dt, axis=0), xp.sum(dt * eps + dl / scale, axis=0), g)
 
         return value, pull
 

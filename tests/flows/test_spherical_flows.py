@@ -141,6 +141,17 @@ def test_the_exact_dequantised_density_integrates_to_one(location, dim):
     assert weights @ np.exp(model.log_prob(grid)) == pytest.approx(1.0, abs=1e-3)
 
 
+@pytest.mark.parametrize("head", [(0.0, 0.0), (3.0, -3.0), (-3.0, -3.0), (0.0, -5.0), (5.0, 0.0), (0.0, 5.0)])
+def test_the_exact_density_does_not_depend_on_the_dequantiser(head):
+    model, y = fitted(DequantizedDensity(manifold=Sphere(2), **SMALL), 0.0), points(5)
+    model.view(model.theta)["network.layers.1.bias"][...] = head
+    np.testing.assert_allclose(model.log_prob(y), -np.log(4.0 * np.pi), atol=1e-12)
+    rough = fitted(DequantizedDensity(manifold=Sphere(2), **SMALL), 1.0)
+    expected = rough.log_prob(y, nodes=2000)
+    rough.view(rough.theta)["network.layers.1.bias"][...] = head
+    np.testing.assert_allclose(rough.log_prob(y), expected, atol=1e-6)
+
+
 def test_estimates_of_the_density_rise_to_the_exact_one():
     model, y = fitted(DequantizedDensity(manifold=Sphere(2), **SMALL)), points(400)
     exact = model.log_prob(y).mean()
