@@ -48,9 +48,12 @@ def batched_sampling() -> list[Row]:
 
     The peer is the fastest of four: one or twenty proposals a row and round, one thread or all. The note has what
     bounds a draw: our normals alone, then its two halves, each through memory, the noise and the points of a given
-    noise. At m = 3 each is a few loops of full vectors: on one thread of 512 bits 3.1 ns a row for the words and
-    directions, 1.8 and 2.0 for expm1 and log1p of the heights in float64, 2.4 for the reflection. At m = 50
-    and 200 the normals are 45 % and 60 %; most of the rest reads the means and writes the points.
+    noise. At m = 3 each is a few loops of full vectors in the nearest cache, on one thread 1.0 ns a row for the words,
+    0.8 for the directions, 0.9 for the heights and 1.0 for the reflection; memory and the starts of the loops take
+    another 0.5. At m = 50 and 200 the normals are 45 % and 60 %, 0.75 ns each on one thread (Philox half of it, its
+    multiplications one a cycle); reading the means and writing the points alone is 15 % at m = 200, where sums and
+    combination of a row that is in the first cache already take 50 ns, and placing rows while their normals are there
+    gained nothing.
     """
     import torch
 
