@@ -34,7 +34,7 @@ DEPTH = 30.0
 """How far the integrand of the radial integral may lie below its largest value and still count, in nats."""
 
 _BLOCK = 1 << 16
-_WIDE, _QUANTILES = np.linspace(-12.0, 8.0, 81), np.linspace(-9.0, 9.0, 37)
+_WIDE, _QUANTILES = np.linspace(-12.0, 8.0, 41), np.linspace(-9.0, 9.0, 19)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
