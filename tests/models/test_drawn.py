@@ -14,7 +14,7 @@ LATENTS = {
     "h3:-0.3": {},
     "s1": {},
     "s2": {"kappa_shift": 1.0},
-    "s4": {},
+    "s4": {"kappa_start": 0.5},  # where the slope of kappa is not 1
 }
 
 
