@@ -15,6 +15,7 @@ from pathlib import Path
 ROUNDS = 11
 # Threads of OpenMP spin for up to 0.2 s after their loop and would take a core from the run that comes next.
 PAUSE = 0.25
+WARM = 0.02
 PACKAGES = ("numpy", "scipy", "numba", "array-api-compat")
 
 
@@ -42,8 +43,8 @@ class Row:
 def interleave(*runs: Callable[[], object], rounds: int = ROUNDS, pause: float = 0.0) -> list[list[float]]:
     """Seconds of each callable in each round, one after the other, after one call of each to warm up.
 
-    ``pause=PAUSE`` is for rounds with an OpenMP peer. A call of 2 ms right after a sleep is up to twice as slow as the
-    next one: after a pause each callable is called once before it is timed.
+    ``pause=PAUSE`` is for rounds with an OpenMP peer. The first calls after a sleep are up to twice as slow as later
+    ones: after a pause each callable is called for 20 ms, and at least once, before it is timed.
     """
     for run in runs:
         run()
@@ -54,13 +55,20 @@ def interleave(*runs: Callable[[], object], rounds: int = ROUNDS, pause: float =
             for run, found in zip(runs, times, strict=True):
                 if pause:
                     time.sleep(pause)
-                    run()
+                    _warm(run)
                 start = time.perf_counter()
                 run()
                 found.append(time.perf_counter() - start)
     finally:
         gc.enable()
     return times
+
+
+def _warm(run: Callable[[], object]) -> None:
+    ready = time.perf_counter() + WARM
+    run()
+    while time.perf_counter() < ready:
+        run()
 
 
 def faster_by(
