@@ -13,7 +13,7 @@ from numpy import ndarray
 from geomlat.backends.arrays import Array, floating, namespace, rows, through_dlpack
 from geomlat.backends.threads import in_parts
 
-PARALLEL_WORK = 1e5
+PARALLEL_WORK = 5e5
 """Estimated nanoseconds from which a loop runs on all threads."""
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -83,7 +83,7 @@ class Kernel:
         self.cuda(n, *arrays)
 
     def cpu(self, n: int, *arrays: Array) -> None:
-        """The Numba loop, in parts on all threads where the work pays for waking them (20 to 50 us)."""
+        """The Numba loop, in parts on all threads where the work pays for waking them (about 100 us)."""
         if self._loop is None:
             from geomlat.backends import cpu
 
