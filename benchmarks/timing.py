@@ -15,7 +15,7 @@ from pathlib import Path
 ROUNDS = 11
 # Threads of OpenMP spin for up to 0.2 s after their loop and would take a core from the run that comes next.
 PAUSE = 0.25
-WARM = 0.02
+WARM = 0.1
 PACKAGES = ("numpy", "scipy", "numba", "array-api-compat")
 
 
@@ -44,7 +44,8 @@ def interleave(*runs: Callable[[], object], rounds: int = ROUNDS, pause: float =
     """Seconds of each callable in each round, one after the other, after one call of each to warm up.
 
     ``pause=PAUSE`` is for rounds with an OpenMP peer. The first calls after a sleep are up to twice as slow as later
-    ones: after a pause each callable is called for 20 ms, and at least once, before it is timed.
+    ones: after a pause each callable is called for 100 ms, and at least once, before it is timed. With 20 ms, draws
+    on two threads were timed on one core in half of the rounds; from 100 ms on both cores were at work.
     """
     for run in runs:
         run()
