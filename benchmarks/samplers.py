@@ -1,6 +1,6 @@
-"""Samplers of every family beside SciPy, NumPy, torch and geomstats, and how the cost of a draw grows.
+"""Samplers of every family beside SciPy, NumPy and torch, and how the cost of a draw grows.
 
-Two groups of `run.py`: ``samplers`` (geomstats and torch where they are installed) and ``scaling``, the cost of von
+Two groups of `run.py`: ``samplers`` (torch where it is installed) and ``scaling``, the cost of von
 Mises-Fisher draws in the number of samples and in the dimension. ``python benchmarks/samplers.py`` draws the picture of
 the kept numbers, ``scaling.png``.
 """
@@ -72,8 +72,6 @@ def cases() -> Iterator[tuple[str, str, Draw, str, Draw]]:
     yield "SphericalCauchy", "m = 2", ours(SphericalCauchy(np.eye(2)[0], 0.5)), "SciPy", lambda: angles.rvs(N, rng)
     if importlib.util.find_spec("torch"):
         yield from torch_cases(ours)
-    if importlib.util.find_spec("geomstats"):
-        yield from geomstats_cases(ours)
 
 
 def torch_cases(ours: Callable[[object], Draw]) -> Iterator[tuple[str, str, Draw, str, Draw]]:
@@ -89,22 +87,6 @@ def torch_cases(ours: Callable[[object], Draw]) -> Iterator[tuple[str, str, Draw
     }
     for name, (q, theirs) in laws.items():
         yield name, "one law", ours(q), "torch", lambda p=theirs: p.sample((N,))
-
-
-def geomstats_cases(ours: Callable[[object], Draw]) -> Iterator[tuple[str, str, Draw, str, Draw]]:
-    """geomstats' von Mises-Fisher sampler, one mean direction."""
-    from geomstats.geometry.hypersphere import Hypersphere
-
-    for m in (3, 10):
-        mu = np.full(m, m**-0.5)
-        sphere, q = Hypersphere(m - 1), ours(VonMisesFisher(mu, 100.0))
-        yield (
-            "VonMisesFisher",
-            f"m = {m}, kappa = 100",
-            q,
-            "geomstats",
-            lambda s=sphere, mu=mu: s.random_von_mises_fisher(mu=mu, kappa=100.0, n_samples=N),
-        )
 
 
 def samplers() -> list[Row]:

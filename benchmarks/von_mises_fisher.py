@@ -20,26 +20,29 @@ DIVERGENCE = (3, 10, 50, 200, 1000)
 
 
 def sampling() -> list[Row]:
-    """One mean direction, float64, two threads, into a kept array; beside SciPy's ``rvs`` and NumPy's normals alone."""
+    """One mean direction, float64, two threads, a kept array; beside SciPy, geomstats and NumPy's normals alone."""
+    from geomstats.geometry.hypersphere import Hypersphere
+
     rows = []
     for m, (gate, goal, n) in SAMPLING.items():
         for kappa in (0.1, 100.0, 1e4):
-            mu = np.full(m, m**-0.5)
+            mu, sphere = np.full(m, m**-0.5), Hypersphere(m - 1)
             ours, theirs = VonMisesFisher(mu, kappa), stats.vonmises_fisher(mu, kappa)
             key, rng, kept = stream(0), np.random.default_rng(0), np.empty((n, m))
             sfc = np.random.Generator(np.random.SFC64(0))
             times = interleave(
                 lambda q=ours, n=n, key=key, out=kept: q.sample(n, rng=key, out=out),
-                lambda q=theirs, n=n, rng=rng: q.rvs(n, random_state=rng),
                 lambda n=n, m=m, sfc=sfc: sfc.standard_normal((n, m)),
+                lambda q=theirs, n=n, rng=rng: q.rvs(n, random_state=rng),
+                lambda s=sphere, mu=mu, k=kappa, n=n: s.random_von_mises_fisher(mu=mu, kappa=k, n_samples=n),
+                rounds=7,
+                pause=PAUSE,
             )
-            normals = np.median(np.divide(times[2], times[0]))
-            note = f"{normals:.2g}x NumPy's SFC64 normals alone"
-            rows.append(
-                faster_by(
-                    "vMF sampling", f"m = {m}, kappa = {kappa:g}", "SciPy rvs", "sample", times[:2], n, gate, goal, note
-                )
-            )
+            note = f"{np.median(np.divide(times[1], times[0])):.2g}x NumPy's SFC64 normals alone"
+            case = f"m = {m}, kappa = {kappa:g}"
+            for peer, other in (("SciPy rvs", times[2]), ("geomstats", times[3])):
+                pair = [times[0], other]
+                rows.append(faster_by("vMF sampling", case, peer, "sample", pair, n, gate, goal, note))
     return rows
 
 
