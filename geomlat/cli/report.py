@@ -192,7 +192,8 @@ def _score(model: Any, x: np.ndarray, dataset: Dataset, rng: Any) -> dict[str, f
 def _factors(model: Any, x: np.ndarray, totals: dict[str, float]) -> dict[str, Any]:
     manifold, means = model.manifold, model.encode(model.theta, x).mean()
     names = [repr(f) for f in getattr(manifold, "factors", (manifold,))]
-    kl = [totals.get(f"kl_{i}", totals["kl"]) for i in range(len(names))]
+    # A mixture over a product space is no product: its KL has no parts.
+    kl = [totals["kl"]] if len(names) == 1 else [totals.get(f"kl_{i}") for i in range(len(names))]
     return {"factors": names, "factor_kl": kl, "active": factor_active_units(means, manifold)}
 
 
@@ -244,7 +245,7 @@ def _parts(run: Run, member: str, score: dict[str, Any]) -> list[list[str]]:
     if len(score.get("factors", ())) < 2:
         return []
     return [
-        [f"{NAMES[member]}: {name}", f"{kl:.2f}", str(active)]
+        [f"{NAMES[member]}: {name}", "" if kl is None else f"{kl:.2f}", str(active)]
         for name, kl, active in zip(score["factors"], score["factor_kl"], score["active"], strict=True)
     ]
 

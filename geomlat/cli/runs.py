@@ -112,7 +112,7 @@ class Run:
         return apart(model.layout, found, self._own(found), after=after)
 
     def _own(self, rest: Optimizer) -> Optimizer:
-        return Adam(self.curvature_rate or rest.lr, clip=self.curvature_clip)
+        return Adam(rest.lr if self.curvature_rate is None else self.curvature_rate, clip=self.curvature_clip)
 
 
 def _plain(layout: Layout, rate: float) -> Optimizer:

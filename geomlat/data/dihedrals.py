@@ -1,7 +1,7 @@
 """Dihedral angles of molecules from coordinates alone: one for each rotatable bond, in an order that no one chose.
 
 Everything is decided by geometry, so nothing depends on how the atoms are numbered, turned or moved, and a mirror image
-has the opposite angles:
+has the opposite angles, except where rule 4 has to choose between an angle and its opposite:
 
 1. Two atoms are bonded where their distance is below 1.3 times the sum of their covalent radii (Cordero et al. 2008).
 2. A bond b-c of two heavy atoms is rotatable if it is single (longer than 0.905 times that sum, which lies between the

@@ -44,7 +44,7 @@ class VAE(Estimator):
         Its parts; `geomlat.models.vae` puts the usual ones together in one line.
     free_bits
         Nats of KL of each latent factor, averaged over the batch, that cost nothing (Kingma et al. 2016): the rate
-        term is ``beta max(mean KL, free_bits)``.
+        term is ``beta max(mean KL, free_bits)``. A VampPrior on a product is no product: they are of the whole.
     iwae
         The draws of each row in the importance-weighted bound (Burda et al. 2016), which is then minimised; 0 is the
         evidence lower bound with one draw, its rate in closed form where there is one.
@@ -184,7 +184,7 @@ class VAE(Estimator):
         """Batch means without gradients, in nats: ``loss`` (beta = 1, no free bits), ``reconstruction``, ``kl``.
 
         The loss is the sum of the other two, or the importance-weighted bound if that is trained. A product of latents
-        has the KL of each factor besides, ``kl_0``, ``kl_1``, and so on. The KL is the true
+        with the standard prior has the KL of each factor besides, ``kl_0``, ``kl_1``, and so on. The KL is the true
         one; a wrapped normal latent of constant curvature with the standard prior has ``euclidean_kl`` beside it, which
         is not.
         """

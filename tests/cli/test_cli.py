@@ -141,6 +141,7 @@ def test_options_of_the_objective_reach_the_run(brief: None) -> None:
     assert main([*base, *late, "--out", "late"]) == 0
     assert geomlat.models.load("late/hvae").manifold.curvature == -1.0
     assert geomlat.models.load("plain/hvae").manifold.curvature != -1.0
+    assert main([*base, "--curvature-rate", "0", "--out", "zero"]) == 2
 
 
 def test_runs_are_repeatable_and_resume_to_the_same_bits(brief: None) -> None:

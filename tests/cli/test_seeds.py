@@ -98,6 +98,8 @@ def test_factors_and_the_formula_stand_in_the_table(capsys: pytest.CaptureFixtur
     text = Path("product/table.txt").read_text()
     assert "VAE: Sphere(n=1)" in text
     assert "blog's formula" not in text
+    assert main(["train", "vae", *QUICK, "--latent", "s1,h2", "--prior", "vamp:4", "--out", "joint"]) == 0
+    assert scores("joint")["vae"]["factor_kl"] == [None, None]  # the KL to a mixture has no parts
     assert main(["train", "hvae", *QUICK, "--euclidean-kl", "--out", "formula"]) == 0
     text = Path("formula/table.txt").read_text()
     assert "H-VAE, trained by the formula" in text

@@ -148,6 +148,27 @@ def test_draws_take_components_by_weight_and_then_the_decoder(words):
     np.testing.assert_array_equal(model.sample(50, rng=3, mean=True), model.decode(theta, latent))
 
 
+@pytest.mark.parametrize("latent", ["e20", "s20", "h20", "s2,u2,t2,e2:full"])
+def test_draws_come_in_blocks(latent, monkeypatch):
+    """A component with all the weight has all draws: at once there would be ten thousand of each of the hundred."""
+    k, n = 100, 10_000
+    model = vae(5, latent=latent, hidden=(4,), prior=f"vamp:{k}")
+    components = model.prior.vjp(model.view(model.init(rng=0, dtype=np.float32)))[0].components
+    weights = np.concatenate([[0.99], np.full(k - 1, 0.01 / (k - 1))])
+    r = AggregatePosterior(np.log(weights).astype(np.float32), components)
+    tracemalloc.start()
+    z = r.sample(n, rng=1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert z.shape == (n, model.code_width)
+    assert peak < 10 * 8 * (LIMIT + z.size)
+    small = r.sample((20, 3), rng=1)
+    for limit in (1, 3 * k * model.code_width):
+        monkeypatch.setattr("geomlat.models.vamp.LIMIT", limit)
+        np.testing.assert_array_equal(r.sample((20, 3), rng=1), small)
+    assert r.sample(0, rng=1).shape == (0, model.code_width)
+
+
 def test_a_training_starts_pseudo_inputs_from_its_data():
     x = np.random.default_rng(0).integers(0, 256, (40, 6)).astype(np.uint8)
     settings = {"epochs": 1, "rng": 0, "optimizer": Adam(1e-30), "progress": False}
