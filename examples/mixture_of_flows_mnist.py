@@ -48,13 +48,15 @@ def train(x, validation, *, components=DIGITS, epochs=12, starts=4, trial_epochs
 
 
 def scores(model, frame, part):
-    """Accuracy by the best matching, normalised mutual information, and the bound on bits per dimension."""
+    """Accuracy by the best matching and its error, normalised mutual information, the bound on bits per dimension."""
     from sklearn.metrics import normalized_mutual_info_score
 
     z, rest, labels = part
     found, l = model.predict(z), model.log_prob(z)
+    accuracy = matched_accuracy(labels, found)
     return {
-        "accuracy": matched_accuracy(labels, found),
+        "accuracy": accuracy,
+        "accuracy_error": float(np.sqrt(accuracy * (1 - accuracy) / len(labels))),
         "nmi": float(normalized_mutual_info_score(labels, found)),
         "bits": float(frame.bits(l + rest).mean()),
         "nll": float(-l.mean()),

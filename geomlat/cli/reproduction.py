@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from geomlat.reproduce.machine import machine
 from geomlat.reproduce.pool import work, workers
 from geomlat.reproduce.running import ERROR, Job, plan, run_all
 from geomlat.reproduce.table import chosen, experiments, families
+from geomlat.train.settings import at_least
 
 DOCUMENT, RESULTS = Path("REPRODUCTION.md"), Path("docs/reproduction/results")
 
@@ -50,8 +52,11 @@ def results_folder(budget: str, out: Path) -> Path:
 def _run(names: Sequence[str], args: Namespace, folder: Path) -> list[str]:
     from tqdm import tqdm
 
+    at_least("jobs", args.jobs, 1)
     jobs = plan(names, experiments(), args.budget, args.out, args.backend)
     about = machine(args.backend)
+    for job in jobs:
+        results.read(folder, job.experiment)  # one that cannot be read is better known before the runs than after
     failed: list[str] = []
     total = sum(job.minutes for job in jobs)
     with (
@@ -67,8 +72,7 @@ def _run(names: Sequence[str], args: Namespace, folder: Path) -> list[str]:
 
         def ended(job: Job, outcome: dict[str, Any] | Exception) -> None:
             if isinstance(outcome, Exception):
-                what = f"{type(outcome).__name__}: {outcome} (see {job.folder / ERROR})"
-                failed.append(f"{job.experiment.name}, seed {job.seed}: {what}")
+                failed.append(f"{job.experiment.name}, seed {job.seed}: {_why(job, outcome)}")
                 tqdm.write(failed[-1], file=sys.stderr)
                 return
             word = _keep(folder, job, jobs, about)
@@ -82,6 +86,14 @@ def _run(names: Sequence[str], args: Namespace, folder: Path) -> list[str]:
         run_all(jobs, executor, call=work, ended=ended, meanwhile=meanwhile)
         meanwhile()
     return failed
+
+
+def _why(job: Job, failure: Exception) -> str:
+    """What became of a run, and where its traceback is."""
+    if isinstance(failure, BrokenExecutor):
+        return "a worker process was killed, perhaps for want of memory; repeat the command to continue"
+    error = job.folder / ERROR
+    return f"{type(failure).__name__}: {failure}" + (f" (see {error})" if error.is_file() else "")
 
 
 def _keep(folder: Path, job: Job, jobs: Sequence[Job], about: dict[str, Any]) -> str:

@@ -21,12 +21,14 @@ def commit() -> str:
 
 
 def machine(backend: str) -> dict[str, str | int]:
-    """The processor, the cores, the GPU if it is used, and the versions that matter."""
-    device = {}
-    if backend == "cupy":
-        import cupy
+    """The processor, the cores, the GPU if it is used, and the versions that matter.
 
-        device = {"gpu": str(cupy.cuda.runtime.getDeviceProperties(0)["name"].decode())}
+    Raises
+    ------
+    ValueError
+        If the backend is CuPy, and it or a GPU is missing.
+    """
+    device = {"gpu": _gpu()} if backend == "cupy" else {}
     packages = ("numpy", "scipy", "numba", *(("cupy",) if device else ()))
     return {
         "cpu": _processor(),
@@ -36,6 +38,19 @@ def machine(backend: str) -> dict[str, str | int]:
         "python": platform.python_version(),
         **{p: _version(p) for p in packages},
     }
+
+
+def _gpu() -> str:
+    try:
+        import cupy
+
+        return str(cupy.cuda.runtime.getDeviceProperties(0)["name"].decode())
+    except ImportError as failure:
+        msg = f"--backend cupy needs CuPy ({failure}); run: pip install 'geomlat[cuda12]' (or cuda13)"
+        raise ValueError(msg) from failure
+    except cupy.cuda.runtime.CUDARuntimeError as failure:
+        msg = f"--backend cupy needs a GPU, and CUDA finds none ({failure}); run on the CPU with --backend numpy"
+        raise ValueError(msg) from failure
 
 
 def _git(*words: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from geomlat.reproduce.experiment import Experiment, Gate, Published
-from geomlat.reproduce.results import STATUSES, Result, read, status
+from geomlat.reproduce.results import STATUSES, Result, failing, read, status
 from geomlat.train.checkpoint import write_atomic
 
 BEGIN, END = "<!-- begin: written by geomlat reproduce -->", "<!-- end -->"
@@ -58,8 +58,8 @@ def _line(cells: Iterable[str]) -> str:
 
 def _cells(experiment: Experiment, result: Result | None) -> list[str]:
     word = status(experiment, result)
-    shown = [_gate(g, experiment, result) for g in _shown(experiment, word)]
-    gates = f" (gate: {'; '.join(shown)})" if shown else ""
+    shown = [_gate(g, experiment, result) for g in _shown(experiment, result, word)]
+    gates = f" ({'behind the gate' if word == 'short run' else 'gate'}: {'; '.join(shown)})" if shown else ""
     data = experiment.data + (f"; {experiment.floor}" if experiment.floor else "")
     head = [f"{experiment.system}: {experiment.quantity}", data, published(experiment.published)]
     if result is None:
@@ -77,8 +77,10 @@ def _cells(experiment: Experiment, result: Result | None) -> list[str]:
     ]
 
 
-def _shown(experiment: Experiment, word: str) -> list[Gate]:
-    """The gates that a word is about: beside a published number those of other measures than its own."""
+def _shown(experiment: Experiment, result: Result | None, word: str) -> list[Gate]:
+    """The gates that a word is about: beside a published number those of other measures, of a short run the failing."""
+    if word == "short run" and result is not None and result.budget != "smoke":
+        return failing(experiment, result)
     if word == "missed" or (experiment.published is None and word == "reproduced"):
         return list(experiment.gates)
     return [g for g in experiment.gates if word in ("reproduced", "beaten") and g.measure != experiment.measure]

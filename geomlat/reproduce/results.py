@@ -57,38 +57,44 @@ class Result:
         return self.mean(gate.measure)
 
     def error(self, measure: str) -> float | None:
-        """Its standard error: between runs; of a single run its own ``MEASURE_error``, and None if there is none."""
+        """Its standard error: between runs; of a single run its own ``MEASURE_error``, and None if it has none."""
         if len(self.runs) > 1:
             return mean_and_error([run["values"][measure] for run in self.runs])[1]
         own = self.runs[0]["values"].get(f"{measure}_error")
-        return None if own is None else float(own)
+        return None if own is None or not math.isfinite(own) else float(own)
 
 
 def status(experiment: Experiment, result: Result | None) -> str:
     """One of `STATUSES`.
 
-    A result is short unless its settings are those of the full budget, with two runs at least where that has several.
-    One that is not short is missed if a gate fails or, without gates, if it is worse than the published number by
-    more than twice the standard error of their difference; else beaten if it is better by more than that; else
-    reproduced.
+    A result is short unless it has the settings of the full budget and as many runs. One that is not short is missed
+    if a number that counts is not finite, if a gate fails or, without gates, if it is worse than the published number
+    by more than twice the standard error of their difference; else beaten if it is better by more than that, which
+    takes a standard error of ours; else reproduced.
     """
     if result is None or not result.runs:
         return "not run"
     full = experiment.budgets["full"]
-    if plain(result.settings) != plain(full.settings) or len(result.runs) < min(2, full.runs):
+    if plain(result.settings) != plain(full.settings) or len(result.runs) < full.runs:
         return "short run"
-    if not all(g.holds(result.gated(g), result.error(g.measure)) for g in experiment.gates):
+    counting = (experiment.measure, *(g.measure for g in experiment.gates))
+    if not all(math.isfinite(result.mean(m)) for m in counting) or failing(experiment, result):
         return "missed"
     margin = _margin(experiment, result)
-    if margin is None or (margin < -1.0 and experiment.gates):
-        return "reproduced"
-    return "missed" if margin < -1.0 else "beaten" if margin > 1.0 else "reproduced"
+    if margin < -1.0 and not experiment.gates:
+        return "missed"
+    return "beaten" if margin > 1.0 and result.error(experiment.measure) is not None else "reproduced"
 
 
-def _margin(experiment: Experiment, result: Result) -> float | None:
-    """By how much ours is better than published, in units of twice the error of the difference."""
+def failing(experiment: Experiment, result: Result) -> list[Gate]:
+    """The gates that a result does not keep, be it a short one."""
+    return [g for g in experiment.gates if not g.holds(result.gated(g), result.error(g.measure))]
+
+
+def _margin(experiment: Experiment, result: Result) -> float:
+    """By how much ours is better than published, in units of twice the error of the difference; 0 beside nothing."""
     if experiment.published is None:
-        return None
+        return 0.0
     better = result.mean(experiment.measure) - experiment.published.value
     better = better if experiment.higher_is_better else -better
     error = 2.0 * math.hypot(result.error(experiment.measure) or 0.0, experiment.published.error)

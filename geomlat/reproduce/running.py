@@ -14,7 +14,7 @@ from typing import Any
 from geomlat.reproduce.experiment import Experiment
 from geomlat.reproduce.machine import commit
 from geomlat.reproduce.results import plain
-from geomlat.reproduce.task import PROGRESS, Task
+from geomlat.reproduce.task import PROGRESS, Task, read_json
 from geomlat.train.checkpoint import write_atomic
 
 RUN, ERROR, COMMITS = "run.json", "error.txt", "commits.json"
@@ -49,12 +49,12 @@ class Job:
     def done(self) -> dict[str, Any] | None:
         """The finished run, or None."""
         path = self.folder / RUN
-        return dict(json.loads(path.read_text())) if path.is_file() else None
+        return dict(read_json(path)) if path.is_file() else None
 
     def share(self) -> float:
         """How much of a run in progress is done, from 0 to 1."""
         path = self.folder / PROGRESS
-        return 1.0 if self.done() else float(json.loads(path.read_text())["share"]) if path.is_file() else 0.0
+        return 1.0 if self.done() else float(read_json(path)["share"]) if path.is_file() else 0.0
 
 
 def plan(
@@ -85,13 +85,14 @@ def execute(job: Job) -> dict[str, Any]:
     """
     finished = job.done()
     job.folder.mkdir(parents=True, exist_ok=True)
+    (job.folder / ERROR).unlink(missing_ok=True)
     _require_same(job)
     if finished is not None:
         return finished
     commits = _commits(job)
     before = job.folder / PROGRESS
     if before.is_file():
-        write_atomic(job.folder / "earlier.json", json.dumps(json.loads(before.read_text())["seconds"]).encode())
+        write_atomic(job.folder / "earlier.json", json.dumps(read_json(before)["seconds"]).encode())
     task = Task(job.experiment.name, job.experiment.budgets[job.budget].settings, job.seed, job.folder, job.backend)
     try:
         values = {name: float(value) for name, value in job.experiment.run(task).items()}
@@ -145,14 +146,14 @@ def _require_same(job: Job) -> None:
     path = job.folder / "task.json"
     if not path.is_file():
         write_atomic(path, (json.dumps(job.identity, indent=1) + "\n").encode())
-    elif json.loads(path.read_text()) != job.identity:
+    elif read_json(path) != job.identity:
         msg = f"{job.folder} holds a run with other settings or another backend; remove it, or choose another --out"
         raise ValueError(msg)
 
 
 def _commits(job: Job) -> list[str]:
     path, now = job.folder / COMMITS, commit()
-    before = json.loads(path.read_text()) if path.is_file() else []
+    before = read_json(path) if path.is_file() else []
     found = [*before, *([] if now in before else [now])]
     write_atomic(path, json.dumps(found).encode())
     return found

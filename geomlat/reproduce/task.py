@@ -18,6 +18,21 @@ from geomlat.train.checkpoint import CHECKPOINT, write_atomic
 PROGRESS = "progress.json"
 
 
+def read_json(path: Path) -> Any:
+    """What a file of a run folder holds.
+
+    Raises
+    ------
+    ValueError
+        If it is not JSON, as after a disk that was full.
+    """
+    try:
+        return json.loads(path.read_text())
+    except ValueError as failure:
+        msg = f"{path} cannot be read ({failure}); remove it and repeat the command"
+        raise ValueError(msg) from failure
+
+
 @dataclass(frozen=True)
 class Task:
     """What ``run(task)`` gets.
@@ -57,7 +72,7 @@ class Task:
         path = self.folder / f"{part}.json"
         if not path.is_file():
             write_atomic(path, (json.dumps(compute(), indent=1) + "\n").encode())
-        return json.loads(path.read_text())
+        return read_json(path)
 
     def fit(self, model: Any, x: Any, *, part: str = "model", share: float = 0.9, **settings: Any) -> Any:
         """`geomlat.train.fit` in the subfolder ``part``, continued where an earlier attempt left it.
@@ -115,7 +130,7 @@ class Task:
     def earlier(self) -> float:
         """Seconds spent by earlier attempts."""
         path = self.folder / "earlier.json"
-        return float(json.loads(path.read_text())) if path.is_file() else 0.0
+        return float(read_json(path)) if path.is_file() else 0.0
 
 
 class _Progress(train.Callback):

@@ -14,6 +14,8 @@ def test_smoke(name, tmp_path):
     assert 0.2 < values["accuracy"] <= 1.0
     if name == "circles-plain":
         assert values["failed"] == float(values["accuracy"] < 0.95)
+    if name == "mixture-mnist":  # one run, so that its error is of the rows: 300 digits here
+        assert values["accuracy_error"] == pytest.approx((values["accuracy"] * (1 - values["accuracy"]) / 300) ** 0.5)
     if name == "pinwheel-3":
         assert values["excess"] == pytest.approx(values["nll"] - values["floor"])
         assert abs(values["gap"]) < 2.0

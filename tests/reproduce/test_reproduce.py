@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -51,15 +52,21 @@ def toy(name: str = "toy", **changes: object) -> Experiment:
         quantity="score",
         higher_is_better=True,
         run=lambda task: {"score": task.settings["start"] + task.seed, "score_error": 0.5},
-        budgets={"smoke": Budget(), "standard": Budget(settings), "full": Budget(settings, runs=4)},
+        budgets={"smoke": Budget(), "standard": Budget(settings), "full": Budget(settings, runs=2)},
         published=Published(value=11.0, spread=1.0, runs=4, source="nobody", mark="doc"),
     )
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
-def result(*scores: float, experiment: Experiment | None = None, budget: str = "full", error: float = 0.1) -> Result:
+FOUR = {**toy().budgets, "full": Budget({"start": 10.0}, runs=4)}
+
+
+def result(
+    *scores: float, experiment: Experiment | None = None, budget: str = "full", error: float | None = 0.1
+) -> Result:
     settings = (experiment or toy()).budgets[budget].settings
-    runs = [{"seed": i, "seconds": 50.0, "values": {"score": s, "score_error": error}} for i, s in enumerate(scores)]
+    own = {} if error is None else {"score_error": error}
+    runs = [{"seed": i, "seconds": 50.0, "values": {"score": s, **own}} for i, s in enumerate(scores)]
     return Result("toy", budget, settings, "geomlat reproduce toy", "abc", {"cpu": "?"}, runs)
 
 
@@ -144,9 +151,50 @@ def test_a_shortened_row_is_never_reproduced_or_beaten() -> None:
     short = toy(budgets={**toy().budgets, "standard": Budget({"start": 9.0})})
     assert status(short, result(50.0, 50.1, experiment=short, budget="standard")) == "short run"
     assert status(short, result(50.0, 50.1)) == "beaten"
+    five = toy(budgets={**toy().budgets, "full": Budget({"start": 10.0}, runs=5)})
+    assert [status(five, result(*[50.0] * runs)) for runs in (1, 2, 4, 5)] == ["short run"] * 3 + ["beaten"]
     single = toy(budgets={**toy().budgets, "full": Budget({"start": 10.0})})
     assert status(single, result(50.0)) == "beaten"
     assert status(short, None) == "not run"
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+def test_a_number_that_is_not_finite_is_missed(bad: float) -> None:
+    gated, beside = (Gate(measure="score", at_least=5.0),), (Gate(measure="other", at_least=5.0),)
+    for gates in ((), gated):
+        assert status(toy(gates=gates), result(12.0, bad)) == "missed"
+        assert status(toy(gates=gates, higher_is_better=False), result(12.0, bad)) == "missed"
+    measured = result(12.4, 12.5)
+    for run in measured.runs:
+        run["values"]["other"] = bad
+    assert status(toy(gates=beside), measured) == "missed"
+
+
+def test_nothing_is_beaten_without_a_standard_error() -> None:
+    single = toy(budgets={**toy().budgets, "full": Budget({"start": 10.0})})
+    gated = replace(single, gates=(Gate(measure="score", at_least=12.0),))
+    for error in (None, float("nan")):
+        measured = result(50.0, error=error)
+        assert measured.error("score") is None
+        assert [status(e, measured) for e in (single, gated)] == ["reproduced", "reproduced"]
+    assert [status(e, result(50.0)) for e in (single, gated)] == ["beaten", "beaten"]
+    assert status(single, result(9.0, error=None)) == "missed"
+
+
+def test_a_short_run_says_behind_which_gate_it_is() -> None:
+    gates = (Gate(measure="score", at_least=12.0), Gate(measure="other", at_most=3.0))
+    e = toy(gates=gates, budgets={**toy().budgets, "full": Budget({"start": 10.0}, runs=5)})
+    measured = result(11.0, 11.5)
+    for run in measured.runs:
+        run["values"]["other"] = 2.0
+    assert "| short run (behind the gate: score >= 12) |" in report.table([(e, measured)])
+    for run in measured.runs:
+        run["values"] |= {"score": 13.0, "other": 3.5}
+    assert "| short run (behind the gate: other <= 3: 3.5) |" in report.table([(e, measured)])
+    assert "| short run |" in report.table([(e, replace(measured, budget="smoke"))])
+    for run in measured.runs:
+        run["values"]["other"] = 2.5
+    assert "| short run |" in report.table([(e, measured)])
 
 
 def test_errors_are_between_runs_or_within_one() -> None:
@@ -256,7 +304,11 @@ def test_a_failure_stops_only_what_needs_it(tmp_path: Path) -> None:
     def fail(task: Task) -> dict[str, float]:
         raise ArithmeticError("diverged")
 
-    table = {"a": toy("a", run=fail), "b": toy("b", needs=("a",)), "c": toy("c")}
+    table = {
+        "a": toy("a", run=fail, budgets=FOUR),
+        "b": toy("b", needs=("a",), budgets=FOUR),
+        "c": toy("c", budgets=FOUR),
+    }
     heard = {(name, seed): r for name, seed, r in runner(table, tmp_path)}
     assert len(heard) == 12
     assert isinstance(heard["a", 0], ArithmeticError)
@@ -271,7 +323,8 @@ def test_a_run_needs_the_run_of_its_own_seed(tmp_path: Path) -> None:
             raise ArithmeticError("diverged")
         return {"score": 0.0}
 
-    heard = {(n, seed): r for n, seed, r in runner({"a": toy("a", run=fail), "b": toy("b", needs=("a",))}, tmp_path)}
+    table = {"a": toy("a", run=fail, budgets=FOUR), "b": toy("b", needs=("a",), budgets=FOUR)}
+    heard = {(n, seed): r for n, seed, r in runner(table, tmp_path)}
     assert [isinstance(heard["b", seed], dict) for seed in range(4)] == [True, False, True, True]
 
 
@@ -334,6 +387,20 @@ def test_training_continues_in_its_folder(tmp_path: Path) -> None:
     np.testing.assert_array_equal(model.theta, theta)
     assert not progress.exists()
     np.testing.assert_array_equal(trained(tmp_path / "b", 4)[1], theta)
+
+
+@pytest.mark.parametrize(
+    "name", ["run.json", "progress.json", "earlier.json", "commits.json", "task.json", "part.json"]
+)
+def test_a_broken_file_of_a_run_is_named(name: str, tmp_path: Path) -> None:
+    job = Job(toy(run=lambda task: task.once("part", lambda: {"score": 1.0})), "full", 0, tmp_path)
+    job.folder.mkdir(parents=True)
+    (job.folder / name).write_text('{"seed": 0, "sec')
+    with pytest.raises(ValueError, match=rf"{name} cannot be read \(.*\); remove it and repeat the command"):
+        execute(job)
+    (job.folder / name).unlink()
+    assert execute(job)["values"] == {"score": 1.0}
+    assert not (job.folder / "error.txt").exists()
 
 
 def test_examples_are_found_in_a_clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -405,6 +472,53 @@ def test_standard_results_go_into_the_repository_and_its_page(tmp_path: Path, mo
     assert len(capsys.readouterr().out.splitlines()) == 3
     page = (tmp_path / "REPRODUCTION.md").read_text()
     assert page.count("| not run |") == len(experiments())
+
+
+def test_what_cannot_work_is_said_before_anything_runs(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def none_found(_: int) -> None:
+        raise RuntimeError("cudaErrorNoDevice")
+
+    runtime = SimpleNamespace(getDeviceProperties=none_found, CUDARuntimeError=RuntimeError)
+    words = ["reproduce", "sphere-uniform", "--backend", "cupy"]
+    for module, text in (
+        (SimpleNamespace(cuda=SimpleNamespace(runtime=runtime)), "CUDA finds none (cudaErrorNoDevice)"),
+        (None, "pip install 'geomlat[cuda12]'"),
+    ):
+        monkeypatch.setitem(sys.modules, "cupy", module)
+        assert main(words) == 2
+        assert text in capsys.readouterr().err
+    for jobs in ("0", "-2"):
+        assert main([*words[:2], "--jobs", jobs]) == 2
+        assert f"jobs must be a whole number, at least 1, got {jobs}" in capsys.readouterr().err
+    folder = tmp_path / "runs/reproduce/smoke/results"
+    folder.mkdir(parents=True)
+    (folder / "sphere-uniform.json").write_text("[1")
+    assert main(words[:2]) == 2
+    assert "sphere-uniform.json is not a result" in capsys.readouterr().err
+    assert not (tmp_path / "runs/reproduce/smoke/sphere-uniform").exists()
+
+
+def test_a_failure_names_its_traceback_where_there_is_one(tmp_path: Path) -> None:
+    job = Job(toy(), "full", 0, tmp_path)
+    job.folder.mkdir(parents=True)
+    (job.folder / "task.json").write_text("{}")
+    (job.folder / "error.txt").write_text("of an earlier attempt")
+    with pytest.raises(ValueError, match="other settings") as failure:
+        execute(job)
+    assert reproduction._why(job, failure.value) == f"ValueError: {failure.value}"
+    (job.folder / "error.txt").write_text("Traceback")
+    assert reproduction._why(job, failure.value).endswith(f"(see {job.folder / 'error.txt'})")
+    assert "worker process was killed" in reproduction._why(job, BrokenProcessPool("abruptly"))
+
+
+def test_smoke_needs_no_file(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("GEOMLAT_DATA", str(tmp_path))
+    monkeypatch.setattr("geomlat.data.wordnet.fetch", lambda *_: pytest.fail("a file was asked for"))
+    monkeypatch.chdir(REPOSITORY)
+    values = execute(Job(experiments()["mammals-d2"], "smoke", 0, tmp_path))["values"]
+    assert 0.0 < values["precision"] <= 1.0
 
 
 def test_the_list_has_every_experiment(capsys: pytest.CaptureFixture[str]) -> None:
