@@ -178,7 +178,9 @@ def _score(model: Any, x: np.ndarray, dataset: Dataset, rng: Any) -> dict[str, f
     totals = bound(model, model.theta, x, rng=rng.child("noise"), rows=_ROWS)
     score = {"reconstruction": -totals["reconstruction"]}
     if "kl" in totals:
-        score |= {"elbo": score["reconstruction"] - totals["kl"], "kl": totals["kl"]}
+        score |= {"kl": totals["kl"]}
+        if not isinstance(model.likelihood, CosineLoss):
+            score |= {"elbo": score["reconstruction"] - totals["kl"]}
         score |= {name: totals[name] for name in ("euclidean_kl",) if name in totals}
         score |= _factors(model, x, totals)
     if isinstance(model.likelihood, Angles):

@@ -38,7 +38,7 @@ def angles(predicted: Mapping[str, Any], true: Any, *, title: str = "") -> Figur
         raise ValueError(msg)
     scores = {name: angular_scores(p, true) for name, p in predicted.items()}
     t, there = angles_from_pairs(to_host(true).astype(np.float64))
-    figure = canvas(3.1 * len(predicted) + 0.9, 6.4)
+    figure = canvas(3.1 * len(predicted) + 1.4, 6.4)
     headline(figure, title)
     grid = figure.subplots(2, len(predicted), squeeze=False)
     for (ring, square), (name, p) in zip(grid.T, predicted.items(), strict=True):

@@ -47,7 +47,7 @@ def canvas(width: float, height: float) -> Figure:
 
 def headline(figure: Figure, title: str) -> None:
     """The title of a figure of several axes."""
-    figure.suptitle(title, fontsize=11, color=INK)
+    figure.suptitle(title, fontsize=11, color=INK, wrap=True)
 
 
 def dress(ax: Axes, *, title: str = "", x: str = "", y: str = "") -> None:

@@ -31,6 +31,19 @@ def test_every_angle_that_is_there_is_drawn_beside_its_prediction():
         plot.angles({}, X)
 
 
+@pytest.mark.parametrize("columns", [1, 2])
+def test_nothing_written_is_cut_off(columns):
+    long = "H-VAE, dihedral angles in pairs, absent ones padded by zeros: rebuilt"
+    figure = plot.angles({f"model {k}": pairs_from_angles(TRUE + 0.2) for k in range(columns)}, X, title=long)
+    figure.draw_without_rendering()
+    labels = [label for ax in figure.axes if ax.axison for label in (ax.title, ax.xaxis.label, ax.yaxis.label)]
+    assert "predicted, degrees" in [label.get_text() for label in labels]
+    for text in (*labels, *figure.texts):
+        box = text.get_window_extent()
+        assert box.x0 >= 0, text
+        assert box.x1 <= figure.bbox.width, text
+
+
 def test_errors_are_steps_over_the_circle():
     found = {name: angular_scores(pairs_from_angles(TRUE + d), X, bins=6) for name, d in (("a", 0.1), ("b", 0.3))}
     figure = plot.angle_errors(found)
