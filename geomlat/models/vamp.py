@@ -30,7 +30,8 @@ Array = Any
 class AggregatePosterior:
     """The mixture ``sum_k exp(log_weights_k) components_k`` of the laws of one batched family.
 
-    The log-density is a log-sum-exp over all pairs; points x components x coordinates never exist as an array.
+    The log-density is a log-sum-exp over all pairs; points x components x coordinates never exist as an array. Where
+    every component has density 0 it is -inf, with no derivative.
     """
 
     log_weights: Array
@@ -52,8 +53,9 @@ class AggregatePosterior:
         pairs, pull_pairs = log_prob_pairs_vjp(self.components, xp.reshape(x, (-1, *self.event_shape)))
         joint = pairs + self.log_weights
         top = xp.max(joint, axis=-1, keepdims=True)
-        share = xp.exp(joint - top)
-        total = xp.sum(share, axis=-1, keepdims=True)
+        none, zero = top == -math.inf, xp.zeros_like(top)
+        share = xp.exp(joint - xp.where(none, zero, top))
+        total = xp.where(none, zero + 1.0, xp.sum(share, axis=-1, keepdims=True))
         share /= total
 
         def pull(dl: Array) -> tuple[Any, Any, Any]:

@@ -105,9 +105,10 @@ def test_gradient_at_frozen_noise(latent, likelihood):
     check(model, x, at_frozen_noise(model, x))
 
 
+@pytest.mark.parametrize("prior", ["standard", "vamp:3:weights"])
 @pytest.mark.parametrize("latent", ["s1", "s3", "s9"])
-def test_gradient_at_frozen_level(latent):
-    model = vae(5, latent=latent, hidden=(4, 3), activation="tanh")
+def test_gradient_at_frozen_level(latent, prior):
+    model = vae(5, latent=latent, hidden=(4, 3), activation="tanh", prior=prior)
     x = data("bernoulli")
     check(model, x, at_frozen_level(model, x), rtol=1e-7)
 

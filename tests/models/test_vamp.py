@@ -39,6 +39,22 @@ def test_the_density_is_the_log_sum_exp_for_any_scale(scale):
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-5)
 
 
+def test_a_density_of_zero_is_no_nan():
+    """Power spherical laws vanish at the opposite of their mean."""
+    mu = np.array([[0.0, 0.0, 1.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
+    z, kappa = -mu[:1], np.array([5.0, 9.0, 2.0])
+    r = AggregatePosterior(np.log([0.5, 0.5]), PowerSpherical(mu[:2], kappa[:2]))
+    value, pull = r.log_prob_vjp(z)
+    dz, dlog, dq = pull(np.ones(1))
+    np.testing.assert_array_equal(value, -np.inf)
+    for d in (dz, dlog, *dq):
+        np.testing.assert_array_equal(d, 0.0)
+    r = AggregatePosterior(np.log([0.3, 0.3, 0.4]), PowerSpherical(mu, kappa))
+    value, pull = r.log_prob_vjp(z)
+    np.testing.assert_allclose(value, np.log(0.4) + PowerSpherical(mu[2:], kappa[2:]).log_prob(z), rtol=1e-15)
+    np.testing.assert_array_equal(pull(np.ones(1))[1], [0.0, 0.0, 1.0])
+
+
 def test_gradients_in_float32_are_close_at_small_scales():
     exact, z, _ = mixture(0.01)
     single, z32, _ = mixture(0.01, dtype=np.float32)
