@@ -140,6 +140,9 @@ class SphericalCauchyLatent(DirectionalLatent):
     head: Dense = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        if not math.isfinite(self.rho_start):
+            msg = f"rho_start must be finite, got {self.rho_start}"
+            raise ValueError(msg)
         object.__setattr__(self, "head", self._head(self.rho_start))
 
     def law(self, mu: Array, concentration: Array) -> SphericalCauchy:

@@ -5,11 +5,23 @@ import json
 import numpy as np
 import pytest
 
-from geomlat.distributions import Normal, PowerSpherical, VonMisesFisher
+from geomlat.distributions import Normal, PowerSpherical, VonMisesFisher, WrappedNormal
 from geomlat.distributions.pairs import log_prob_pairs, log_prob_pairs_vjp
 from geomlat.grad import gradcheck, gradcheck_vector
 from geomlat.manifolds.angles import pairs_from_angles
-from geomlat.models import Space, VampPrior, build, rate_vjp, vae
+from geomlat.models import (
+    VAE,
+    Bernoulli,
+    Posterior,
+    Space,
+    StandardWrapped,
+    VampPrior,
+    WrappedLatent,
+    build,
+    rate_vjp,
+    vae,
+)
+from geomlat.nn import MLP
 from geomlat.optim import Adam
 
 LATENTS = {
@@ -222,6 +234,26 @@ def test_learned_weights_are_gradchecked():
     check_gradient(model, counts(), shaken(model))
 
 
+@pytest.mark.parametrize(
+    "space", [Space("sphere", 2), Space("hyperboloid", 2), Space("torus", 2)], ids=lambda s: s.model
+)
+def test_parts_put_together_by_hand(space):
+    """A wrapped normal on the sphere has no letter, and a prior may have another scale than 1."""
+    latent = WrappedLatent(4, space)
+    posterior, decoder = Posterior(MLP((6, 4), activation="tanh"), latent), MLP((latent.features, 6))
+    model = VAE(posterior, decoder, Bernoulli(), StandardWrapped(space, 0.6))
+    theta, x = shaken(model), counts()
+    check_gradient(model, x, theta, rtol=1e-7)
+    p = model.view(theta)
+    q, r = model.encode(theta, x), model.prior.vjp(p)[0]
+    noise = model.draw(theta, x, rng=7)
+    z = q.rsample(noise)
+    wanted = WrappedNormal(space.manifold, space.manifold.origin(), np.array(0.6)).log_prob(z)
+    np.testing.assert_allclose(r.log_prob(z), wanted, rtol=1e-13)
+    np.testing.assert_allclose(model.report(theta, x, noise)["kl"], (q.log_prob(z) - wanted).mean(), rtol=1e-9)
+    assert build(json.loads(json.dumps(model.config()))).prior.scale == 0.6
+
+
 def test_each_factor_has_its_own_rate_and_free_bits():
     model = model_of("mixed", free_bits=0.3)
     theta, x = model.init(rng=0), counts()
@@ -296,6 +328,8 @@ def test_mistakes():
         vae(6, layers="gated", activation="tanh")
     with pytest.raises(ValueError, match="kappa_start must be finite"):
         vae(6, latent="s2", kappa_start=np.nan)
+    with pytest.raises(ValueError, match="rho_start must be finite"):
+        vae(6, latent="s2", family="cauchy", rho_start=np.nan)
     with pytest.raises(ValueError, match="at least one width"):
         vae(6, hidden=8)
     with pytest.raises(ValueError, match="unknown likelihood None"):
