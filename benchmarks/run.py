@@ -46,6 +46,8 @@ The peers are installed beside geomlat in an environment of their own, `pip inst
 
 {peers}
 
+{verdict}
+
 What costs as much as there is of it: draws, a step of expectation-maximisation, importance samples; tables of distances
 are in proportion to their entries. Each curve is drawn from the numbers below, beside the line in proportion.
 
@@ -80,16 +82,30 @@ def table(rows: list[Row]) -> str:
 def page() -> str:
     """The Markdown page of all kept results."""
     pinned = [line for line in (HERE / "requirements.txt").read_text().splitlines() if not line.startswith("#")]
-    parts = [HEAD.format(peers="\n".join(f"- `{line.partition('  #')[0]}`" for line in pinned))]
+    parts, rows = [], []
     for name in GROUPS:
         path = HERE / "results" / f"{name}.json"
         if path.exists():
             kept = json.loads(path.read_text())
             about = ", ".join(f"{k} {v}" for k, v in kept["machine"].items())
-            parts += [f"## {name}\n", f"Measured on: {about}.\n", table([Row(**r) for r in kept["rows"]]) + "\n"]
+            found = [Row(**r) for r in kept["rows"]]
+            parts += [f"## {name}\n", f"Measured on: {about}.\n", table(found) + "\n"]
+            rows += found
         else:
             parts += [f"## {name}\n", f"{_MISSING[name == 'gpu']} `python benchmarks/run.py {name}`.\n"]
-    return "\n".join(parts)
+    head = HEAD.format(peers="\n".join(f"- `{line.partition('  #')[0]}`" for line in pinned), verdict=verdict(rows))
+    return "\n".join((head, *parts))
+
+
+def verdict(rows: list[Row]) -> str:
+    """How many gates are held, and of each that is not how far it is and the times its note has."""
+    gated = [r for r in rows if r.passed is not None]
+    failed = [r for r in gated if not r.passed]
+    lines = [f"Of {len(gated)} gates {len(gated) - len(failed)} are held{'; not held:' if failed else '.'}"]
+    for r in failed:
+        found = f"{statistics.median(r.ratios):.3g}x" if r.theirs else span(statistics.median(r.ours))
+        lines.append(f"- {r.item}, {r.case}: {found} where the gate is {r.gate}. {r.note}")
+    return "\n\n".join((lines[0], "\n".join(lines[1:]))) if failed else lines[0]
 
 
 _MISSING = ("Not measured yet:", "Not measured yet, for want of a machine with a GPU and CuPy:")

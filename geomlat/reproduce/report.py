@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from geomlat.reproduce.experiment import Experiment, Gate, Published
-from geomlat.reproduce.results import STATUSES, Result, failing, read, status
+from geomlat.reproduce.results import STATUSES, Result, current, failing, read, status
 from geomlat.train.checkpoint import write_atomic
 
 BEGIN, END = "<!-- begin: written by geomlat reproduce -->", "<!-- end -->"
@@ -72,7 +72,7 @@ def _cells(experiment: Experiment, result: Result | None) -> list[str]:
         str(len(result.runs)),
         epochs,
         word + gates,
-        f"`{result.command}`",
+        f"`{result.command}`" + ("" if current(experiment, result) else ", of other settings then"),
         duration(result.seconds),
     ]
 

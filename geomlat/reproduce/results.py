@@ -86,6 +86,11 @@ def status(experiment: Experiment, result: Result | None) -> str:
     return "beaten" if margin > 1.0 and result.error(experiment.measure) is not None else "reproduced"
 
 
+def current(experiment: Experiment, result: Result) -> bool:
+    """Whether the command of a result would run what ran then: the settings of its budget are still the same."""
+    return plain(result.settings) == plain(experiment.budgets[result.budget].settings)
+
+
 def failing(experiment: Experiment, result: Result) -> list[Gate]:
     """The gates that a result does not keep, be it a short one."""
     return [g for g in experiment.gates if not g.holds(result.gated(g), result.error(g.measure))]

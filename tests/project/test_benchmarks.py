@@ -30,6 +30,28 @@ def test_the_page_is_written_from_the_results(benchmark) -> None:
     assert benchmark("run").page() == (FOLDER / "README.md").read_text()
 
 
+def test_the_page_says_which_gates_are_not_held(benchmark) -> None:
+    run, row = benchmark("run"), benchmark("timing").Row
+    held = row("step", "small", "torch", "step", [1.0], [3.0], "2x", passed=True)
+    slow = row("step", "large", "torch", "step", [1.0, 1.0], [1.5, 1.7], "2x", note="products 0.9 s", passed=False)
+    late = row("gradient", "m = 3", "", "sample", [3e-6], gate="2.5 us", passed=False)
+    assert run.verdict([held, row("no gate", "", "", "", [1.0])]) == "Of 1 gates 1 are held."
+    assert run.verdict([held, slow, late]) == (
+        "Of 3 gates 1 are held; not held:\n\n"
+        "- step, large: 1.6x where the gate is 2x. products 0.9 s\n"
+        "- gradient, m = 3: 3 us where the gate is 2.5 us. "
+    )
+
+
+def test_memory_that_grows_is_no_gate_held(benchmark, monkeypatch: pytest.MonkeyPatch) -> None:
+    growth = benchmark("growth")
+    monkeypatch.setattr(growth, "interleave", lambda *runs, rounds: [[1.0]] * len(runs))
+    for used, held in (((0.1, 1.9), True), ((20.0, 39.0), True), ((0.1, 2.1), False), ((20.0, 41.0), False)):
+        taken = iter(used)
+        monkeypatch.setattr(growth, "_beyond", lambda _, taken=taken: next(taken))
+        assert [r.passed for r in growth._rows("a", ["n = 1", "n = 2"], "pair", [print, print], [1, 1])] == [held] * 2
+
+
 def test_cost_is_counted_by_size_and_drawn(benchmark, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     growth = benchmark("growth")
     rows = growth._pairs((20, 40))

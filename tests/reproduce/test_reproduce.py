@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -19,6 +21,8 @@ import pytest
 
 import geomlat
 from geomlat.cli import main, reproduction
+from geomlat.cli.commands import COMMANDS
+from geomlat.cli.parser import make_parser
 from geomlat.reproduce import (
     BUDGETS,
     Budget,
@@ -195,6 +199,37 @@ def test_a_short_run_says_behind_which_gate_it_is() -> None:
     for run in measured.runs:
         run["values"]["other"] = 2.5
     assert "| short run |" in report.table([(e, measured)])
+
+
+def test_a_row_says_that_its_command_has_other_settings_now() -> None:
+    e = toy(budgets={**toy().budgets, "standard": Budget({"start": 9.0})})
+    rows = [(e, result(12.4, 12.5, budget="standard")), (e, result(12.4, 12.5, experiment=e, budget="standard"))]
+    before, now = report.table(rows).splitlines()[2:]
+    assert "| `geomlat reproduce toy`, of other settings then |" in before
+    assert "| `geomlat reproduce toy` |" in now
+
+
+def printed_commands() -> dict[str, Path]:
+    """The commands ``geomlat ...`` in the pages and examples, but for those with a placeholder or nothing to do."""
+    places = [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md"), *(REPOSITORY / "examples").glob("*.py")]
+    found = {}
+    for path in (p for p in places if p.name != "CHANGELOG.md"):
+        text = path.read_text()
+        spans = re.findall(r"`(geomlat [^`]+)`", text) + re.findall(
+            rf"^ *(geomlat (?:{'|'.join(COMMANDS)}) .*)$", text, re.M
+        )
+        found |= {" ".join(span.partition(" #")[0].split()): path for span in spans}
+    vague = re.compile(r"\b[A-Z]{3,}\b|\||--help")
+    return {c: path for c, path in found.items() if not vague.search(c) and len(c.split()) > 2}
+
+
+def test_printed_commands_can_be_typed() -> None:
+    commands = printed_commands()
+    assert len(commands) > 100
+    for command in commands:
+        args = make_parser().parse_args(shlex.split(command)[1:])
+        if args.command == "reproduce":
+            assert chosen(args.names, experiments())
 
 
 def test_errors_are_between_runs_or_within_one() -> None:
