@@ -121,4 +121,4 @@ def flipped(bits: Any, *, noise: float, rng: Any) -> Any:
     xp, first = namespace(bits), stream(rng)
     x = xp.astype(bits, xp.float32)
     own = replace(first, offset=first.offset * bits.shape[1])
-    return xp.abs(x - xp.astype(uniform(x.shape, rng=own, dtype=x.dtype) < noise, x.dtype))
+    return xp.abs(x - xp.astype(uniform(x.shape, rng=own, dtype=x.dtype, xp=xp) < noise, x.dtype))

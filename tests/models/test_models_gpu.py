@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from geomlat.data import load
 from geomlat.models import vae
 
 MODELS = {
@@ -35,3 +36,13 @@ def test_a_model_on_a_device_is_the_one_on_the_host(name):
         assert isinstance(model.sample(2, rng=0), xp.ndarray)
     for host, device in zip(*found, strict=True):
         np.testing.assert_allclose(device, host, rtol=1e-8, atol=1e-9 * max(1.0, np.abs(host).max()))
+
+
+@pytest.mark.gpu
+def test_the_bits_of_the_tree_flip_on_a_device_as_on_the_host():
+    cupy = pytest.importorskip("cupy")
+    if not cupy.cuda.is_available():
+        pytest.skip("no CUDA device")
+    tree = load("tree")
+    found = tree.prepare(cupy.asarray(tree.train), rng=3)
+    np.testing.assert_array_equal(cupy.asnumpy(found), tree.prepare(tree.train, rng=3))
