@@ -18,7 +18,7 @@ from types import CodeType
 ROOT = Path(__file__).parents[2]
 SOURCE = Path(str(find_spec("geomlat").origin)).parents[1]  # not ROOT where an installed package is tested
 PACKAGES = ("grad", "manifolds", "distributions", "flows", "nn")
-SKIPPED = (ast.Raise, ast.JoinedStr, ast.Assert, ast.AnnAssign)
+SKIPPED = (ast.Raise, ast.JoinedStr, ast.Assert)
 OPTIMIZED = 1  # inspect.CO_OPTIMIZED: the code of a function, not of a class
 FLIPS = {ast.Add: ast.Sub, ast.Sub: ast.Add}
 
@@ -101,6 +101,8 @@ def changed(node: ast.AST, becomes: str) -> ast.AST:
         return node.right  # type: ignore[attr-defined]
     if becomes == "operand":
         return node.operand  # type: ignore[attr-defined]
+    if becomes == "nothing":
+        return ast.Pass()
     flipped = copy.copy(node)
     flipped.op = FLIPS[type(node.op)]()  # type: ignore[attr-defined]
     return flipped
@@ -115,8 +117,10 @@ def operators(tree: ast.AST) -> list[tuple[ast.AST, str, ast.stmt]]:
             return
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             function = f"{function}.{node.name}".lstrip(".")
+            fields = (ast.AnnAssign,) if isinstance(node, ast.ClassDef) else ()
             for child in node.body:
-                walk(child, function, None)
+                if not isinstance(child, fields):
+                    walk(child, function, None)
             return
         if isinstance(node, ast.stmt) and not isinstance(node, ast.If | ast.For | ast.While | ast.With | ast.Try):
             statement = node
@@ -136,9 +140,10 @@ def operators(tree: ast.AST) -> list[tuple[ast.AST, str, ast.stmt]]:
 def becoming(node: ast.AST) -> tuple[str, ...]:
     """What an operator is turned into."""
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        return () if isinstance(node.operand, ast.Constant) and node.operand.value == 1 else ("operand",)
-    if isinstance(node, ast.AugAssign) and type(node.op) in FLIPS:
-        return ("flip",)
+        return () if _is_axis(node.operand) else ("operand",)
+    if isinstance(node, ast.AugAssign):
+        dropped = ("nothing",) if isinstance(node.op, ast.Add | ast.Sub | ast.Mult | ast.Div) else ()
+        return ("flip", *dropped) if type(node.op) in FLIPS else dropped
     if not isinstance(node, ast.BinOp) or _is_text(node.left) or _is_text(node.right):
         return ()
     if type(node.op) in FLIPS:
@@ -146,6 +151,10 @@ def becoming(node: ast.AST) -> tuple[str, ...]:
     if isinstance(node.op, ast.Mult):
         return ("left",) if ast.dump(node.left) == ast.dump(node.right) else ("left", "right")
     return ("left",) if isinstance(node.op, ast.Div) else ()
+
+
+def _is_axis(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and type(node.value) is int and node.value == 1
 
 
 def _is_text(node: ast.AST) -> bool:

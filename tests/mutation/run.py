@@ -261,7 +261,9 @@ PAGE = """# Mutation
 Does the suite fail when a rule is wrong? `tests/mutation/run.py` makes from the syntax tree every sign flip, dropped
 factor and dropped term of {{packages}} and
 runs the tests that execute the changed function until one fails. Results belong to the text of a function and are
-dropped when it changes, so the numbers move with the source; a sample takes the files in turn.
+dropped when it changes, so the numbers move with the source; a sample takes the files in turn. Left as they are: the
+numbers that modules hold outside their functions, defaults of fields, the conditions of `if` and `while`, indices, the -1
+of an axis, and messages.
 
 {table}
 

@@ -27,11 +27,15 @@ def value(x, *, scale):
     return -scale * x + x[0 - 1]
 
 class Rule:
+    sign: float = -2.0
+
     def vjp(self, x):
         def pull(dy):
-            total = dy / x
+            total: float = dy / x
             total -= x
-            return total
+            total *= 3
+            total /= x.sum(axis=-1)
+            return -1.0 * total
         return x, pull
 """
 
@@ -58,6 +62,12 @@ def test_each_sign_factor_and_term_is_changed(made) -> None:
         ("value", "-scale -> scale"),
         ("Rule.vjp.pull", "dy / x -> dy"),
         ("Rule.vjp.pull", "total -= x -> total += x"),
+        ("Rule.vjp.pull", "total -= x -> pass"),
+        ("Rule.vjp.pull", "total *= 3 -> pass"),
+        ("Rule.vjp.pull", "total /= x.sum(axis=-1) -> pass"),
+        ("Rule.vjp.pull", "-1.0 * total -> -1.0"),
+        ("Rule.vjp.pull", "-1.0 * total -> total"),
+        ("Rule.vjp.pull", "-1.0 -> 1.0"),
     ]
 
 
