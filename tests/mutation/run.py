@@ -169,8 +169,8 @@ class Attempts:
         if left and not code:
             code, seconds, by = yield from self.met(mutant, left, compiled=True)
             total += seconds
-        if code == warm_session.BROKEN:
-            print(f"cannot be run: {mutant.file}:{mutant.line} {mutant.text}\n{by}", flush=True)
+        if code == warm_session.BROKEN or (code not in (0, warm_session.LATER) and not by):  # killed, but by no test
+            print(f"cannot be run ({code}): {mutant.file}:{mutant.line} {mutant.text}\n{by}", flush=True)
             self.survivors.append(mutant)
         else:
             outcome = {0: "survived", warm_session.LATER: "open"}.get(code, "killed")
@@ -261,9 +261,9 @@ PAGE = """# Mutation
 Does the suite fail when a rule is wrong? `tests/mutation/run.py` makes from the syntax tree every sign flip, dropped
 factor and dropped term of {{packages}} and
 runs the tests that execute the changed function until one fails. Results belong to the text of a function and are
-dropped when it changes, so the numbers move with the source; a sample takes the files in turn. Left as they are: the
-numbers that modules hold outside their functions, defaults of fields, the conditions of `if` and `while`, indices, the -1
-of an axis, and messages.
+dropped when it changes, so the numbers move with the source; a sample takes the files in turn. Left as they are:
+numbers that modules hold outside their functions, defaults of fields, the conditions of `if` and `while`, indices, the
+-1 of an axis, and messages.
 
 {table}
 

@@ -213,6 +213,32 @@ def test_a_child_that_fails_or_hangs_ends_with_a_status_of_its_own() -> None:
     assert "ZeroDivisionError" in files["log"]
 
 
+@pytest.mark.parametrize(
+    ("status", "by", "outcome"),
+    [
+        (0, "", "survived"),
+        (1, "t", "killed"),
+        (-9, "t", "killed"),
+        (-9, "", None),
+        (1, "", None),
+        (warm.LATER, "t", "open"),
+    ],
+)
+def test_a_child_that_ends_in_no_test_has_killed_nothing(status, by, outcome) -> None:
+    living = SimpleNamespace(kernels={})
+    attempts = run.Attempts(SimpleNamespace(living=living, items={}), lambda _: ["t"], {}, False, False)
+
+    def met(*_: object, **__: object):
+        yield None
+        return status, 1.0, by
+
+    attempts.met, attempts.order.count = met, lambda *_: None
+    mutant = mutants.Mutant("f.py", "g", 1, "text", 0, "left", "")
+    attempts([mutant], 1)
+    assert [row["outcome"] for row in attempts.results.values()] == [outcome] * (outcome is not None)
+    assert attempts.survivors == [mutant] * (outcome != "killed")
+
+
 def test_the_trace_sees_nested_functions_and_what_kernels_are_made_of() -> None:
     with warm.Trace() as trace:
         tangent()
