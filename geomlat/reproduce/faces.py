@@ -97,7 +97,7 @@ def _frey(prior: str, dim: int, data: str = "freyfaces") -> Experiment:
         {**FREY, "data": data, "latent": f"e{dim}", "model": {"layers": "gated", "prior": text}},
         {"model": {"layers": "gated", "prior": text.replace("500", "10")}},
         runs=(1, 5) if random else (1, 3),
-        minutes=3 if prior == "vae" else 7,
+        minutes=5 if prior == "vae" else 15,
         published=Published(value=value, source="VampPrior report", mark="doc") if random else None,
         gates=(Gate(measure="bits", at_most=gate if random else FLOORS[data].value),),
     )
@@ -113,7 +113,7 @@ def _ablation(prior: str, value: float, hidden: int, count: int) -> Experiment:
         settings,
         {"model": {"layers": "gated", "prior": text if prior == "vae" else "vamp:10"}},
         runs=(1, 5),
-        minutes=3 if prior == "vae" else 0.01 * hidden + 0.01 * count,
+        minutes=7 if prior == "vae" else 0.02 * hidden + 0.018 * count,
         published=Published(value=value, source="VampPrior report", mark="doc"),
         gates=(Gate(measure="bits", at_most=value),),
     )
@@ -161,7 +161,7 @@ EXPERIMENTS = (
     _ablation("vamp", 4.528, 300, 100),
     *(_gap(dim) for dim in REPORT),
     _gap(40, "freyfaces-contiguous"),
-    *(_lfw("nvae", "N-VAE, R", f"e{d}", 2) for d in (2, 5)),
-    *(_lfw("svae", "S-VAE, S", f"s{d}", 2) for d in (2, 5)),
-    *(_lfw("hvae", "H-VAE, H", f"h{d}", 3) for d in (2, 5)),
+    *(_lfw("nvae", "N-VAE, R", f"e{d}", 4) for d in (2, 5)),
+    *(_lfw("svae", "S-VAE, S", f"s{d}", 4) for d in (2, 5)),
+    *(_lfw("hvae", "H-VAE, H", f"h{d}", 7) for d in (2, 5)),
 )

@@ -131,7 +131,7 @@ def _experiment(name: str, system: str, space: str, minutes: float) -> Experimen
 
 
 EXPERIMENTS = (
-    _experiment("nvae", "N-VAE, R^d", "e", 5),
-    _experiment("svae", "S-VAE, S^d", "s", 5),
-    _experiment("hvae", "H-VAE, H^d", "h", 7),
+    _experiment("nvae", "N-VAE, R^d", "e", 8),
+    _experiment("svae", "S-VAE, S^d", "s", 8),
+    _experiment("hvae", "H-VAE, H^d", "h", 8),
 )

@@ -81,7 +81,7 @@ def _planar(
 def _wings(wings: int, text: str) -> Experiment:
     gates = (Gate(measure="accuracy", at_least=0.97, median=True), Gate(measure="gap", at_most=0.05))
     row = {"measure": "accuracy", "quantity": ACCURACY, "higher_is_better": True, "run": pinwheel}
-    return _planar(f"pinwheel-{wings}", f"pinwheel-{wings}", "Mixture of flows, no labels", text, gates, 5, 1.0, **row)
+    return _planar(f"pinwheel-{wings}", f"pinwheel-{wings}", "Mixture of flows, no labels", text, gates, 5, 3.0, **row)
 
 
 def _rings(name: str, system: str, gate: Gate, runs: int, minutes: float) -> Experiment:

@@ -121,7 +121,7 @@ def _qm9(name: str, system: str, latent: str) -> Experiment:
         quantity="log p(x), nats",
         higher_is_better=True,
         run=run_angles,
-        budgets={"smoke": Budget(smoke, 1, 0.05), "standard": Budget(short, 1, 1), "full": Budget(settings, 5, 6)},
+        budgets={"smoke": Budget(smoke, 1, 0.05), "standard": Budget(short, 1, 2), "full": Budget(settings, 5, 6)},
         gates=(Gate(measure="gain", at_least=0.0, errors=2.0),),
         floor=FLOORS["qm9-dihedrals"],
     )
@@ -141,8 +141,8 @@ EXPERIMENTS = (
         run=run_tree,
         budgets={
             "smoke": Budget({**TREE, "depth": 3, "steps": 1}, 1, 0.05),
-            "standard": Budget(TREE, 3, 0.5),
-            "full": Budget(TREE, 10, 0.5),
+            "standard": Budget(TREE, 3, 1.5),
+            "full": Budget(TREE, 10, 1.5),
         },
         gates=(Gate(measure="better", at_least=0.8), Gate(measure="gain", at_least=0.0, errors=2.0)),
     ),
