@@ -13,7 +13,7 @@ import numpy as np
 from geomlat import models
 from geomlat.evaluate import mean_and_error, subset_accuracies
 from geomlat.reproduce import vae
-from geomlat.reproduce.experiment import BUDGETS, Budget, Experiment, Published
+from geomlat.reproduce.experiment import BUDGETS, Budget, Experiment, Gate, Published
 from geomlat.reproduce.paired import gap, keep_rows
 from geomlat.reproduce.task import Task
 
@@ -23,6 +23,7 @@ PUBLISHED = {
     "nvae": {2: (72.6, 80.8, 81.7), 5: (81.8, 90.9, 92.0), 10: (75.7, 88.4, 90.2), 20: (71.3, 88.3, 90.1)},
 }
 LABELS = (100, 600, 1000)
+GATES = {("svae", 5, 100): (Gate(measure="accuracy", at_least=87.0),)}
 
 
 def run(task: Task) -> Mapping[str, float]:
@@ -74,6 +75,7 @@ def _experiment(family: str, d: int, labels: int) -> Experiment:
         run=run,
         budgets={name: budget(name) for name in BUDGETS},
         published=Published(value=value, source="Davidson et al. 2018, table 2", mark="mem"),
+        gates=GATES.get((family, d, labels), ()),
         needs=(trained.name,),
     )
 

@@ -73,7 +73,7 @@ def _cells(experiment: Experiment, result: Result | None) -> list[str]:
         epochs,
         word + gates,
         f"`{result.command}`" + ("" if current(experiment, result) else ", of other settings then"),
-        duration(result.seconds),
+        duration(result.seconds) + (f" after {', '.join(experiment.needs)}" if experiment.needs else ""),
     ]
 
 
@@ -133,8 +133,15 @@ def _beside(experiment: Experiment, result: Result) -> str:
 
 
 def _epochs(result: Result) -> str:
+    """The epochs of the runs; of a row that reuses trained models the most that these had, else steps, if anything."""
     values = [run["values"].get("epochs", result.settings.get("epochs")) for run in result.runs]
-    if None in values:
-        return ""
-    low, high = min(values), max(values)
-    return f"{low:.0f}" if low == high else f"{low:.0f} to {high:.0f}"
+    if None not in values:
+        low, high = min(values), max(values)
+        return f"{low:.0f}" if low == high else f"{low:.0f} to {high:.0f}"
+    of = result.settings.get("of", [])
+    most = [settings["epochs"] for settings in (of if isinstance(of, list) else [of]) if "epochs" in settings]
+    if not most and isinstance(of, list) and of:
+        most = [settings["of"]["epochs"] for settings in of]  # a gap between rows that reuse models themselves
+    if most:
+        return f"{max(most)} at most"
+    return f"{result.settings['steps']} steps" if "steps" in result.settings else ""

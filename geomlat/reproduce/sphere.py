@@ -161,6 +161,8 @@ _CLOSE = (
     Gate(measure="reverse", at_most=0.00395),
     Gate(measure="forward", at_most=0.005),
     Gate(measure="bound_gap", at_most=0.02),
+    Gate(measure="estimated_mass", at_least=0.995),
+    Gate(measure="estimated_mass", at_most=1.005),
     _SMALL,
 )
 _KNOWN = (

@@ -12,6 +12,7 @@ def test_smoke(name, tmp_path):
     values = execute(Job(experiment, "smoke", 0, tmp_path))["values"]
     assert {experiment.measure, *(gate.measure for gate in experiment.gates)} <= set(values)
     assert 0.2 < values["accuracy"] <= 1.0
+    assert values.get("epochs", experiment.budgets["smoke"].settings["epochs"]) == {"mixture-mnist": 1}.get(name, 2)
     if name == "circles-plain":
         assert values["failed"] == float(values["accuracy"] < 0.95)
     if name == "mixture-mnist":  # one run, so that its error is of the rows: 300 digits here

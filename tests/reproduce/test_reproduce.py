@@ -201,6 +201,28 @@ def test_a_short_run_says_behind_which_gate_it_is() -> None:
     assert "| short run |" in report.table([(e, measured)])
 
 
+@pytest.mark.parametrize(
+    ("settings", "epochs", "words"),
+    [
+        ({"epochs": 20}, None, "20"),
+        ({"epochs": 20}, (7.0, 12.0), "7 to 12"),
+        ({"of": {"epochs": 300}}, None, "300 at most"),
+        ({"of": [{"epochs": 150}, {"epochs": 300}]}, None, "300 at most"),
+        ({"of": [{"labels": 100, "of": {"epochs": 150}}] * 2}, None, "150 at most"),
+        ({"steps": 8000}, None, "8000 steps"),
+        ({}, None, ""),
+    ],
+)
+def test_the_epochs_of_a_row(settings: dict, epochs: tuple[float, ...] | None, words: str) -> None:
+    measured = replace(result(12.4, 12.5), settings=settings)
+    for run, value in zip(measured.runs, epochs or (), strict=False):
+        run["values"]["epochs"] = value
+    e = toy(needs=("a", "b"), budgets={**toy().budgets, "full": Budget(settings)})
+    (line,) = report.table([(e, measured)]).splitlines()[2:]
+    assert line.split(" | ")[5] == words
+    assert line.endswith("| 2 min after a, b |")
+
+
 def test_a_row_says_that_its_command_has_other_settings_now() -> None:
     e = toy(budgets={**toy().budgets, "standard": Budget({"start": 9.0})})
     rows = [(e, result(12.4, 12.5, budget="standard")), (e, result(12.4, 12.5, experiment=e, budget="standard"))]
