@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from scipy import stats
-from timing import Row, interleave
+from timing import Row, interleave, no_steeper
 
 from geomlat.distributions import (
     Beta,
@@ -100,15 +100,17 @@ def samplers() -> list[Row]:
 
 def scaling() -> list[Row]:
     """Seconds for each number of a von Mises-Fisher draw, kappa = 100, over the samples at m = 10 and the dimension."""
-    rows, key = [], stream(0)
+    found, key = [], stream(0)
     for case, sizes in {"n": [(n, 10) for n in SAMPLES], "m": [(1_000_000 // m, m) for m in DIMENSIONS]}.items():
+        rows = []
         for n, m in sizes:
             q = VonMisesFisher(np.full(m, m**-0.5), 100.0)
             repeats = max(1, 20_000 // n)
             times = interleave(lambda q=q, n=n, r=repeats: [q.sample(n, rng=key) for _ in range(r)], rounds=7)[0]
             label = f"n = {n}, m = {m}"
             rows.append(Row(f"vMF cost in {case}", label, "", "number", [t / (n * m * repeats) for t in times]))
-    return rows
+        found += no_steeper(rows)
+    return found
 
 
 def picture(rows: list[Row]) -> None:

@@ -97,6 +97,15 @@ def below(item: str, case: str, unit: str, times: list[float], work: float, gate
     return row
 
 
+def no_steeper(rows: list[Row], within: float = 2.0) -> list[Row]:
+    """Rows of growing work whose gate is that a unit never costs ``within`` times what it did at a smaller size."""
+    middle = [statistics.median(r.ours) for r in rows]
+    for k, row in enumerate(rows):
+        row.gate = f"within {within:g}x of the smaller ones"
+        row.passed = middle[k] <= within * min(middle[: k + 1])
+    return rows
+
+
 def span(seconds: float) -> str:
     """A time with three digits and a unit."""
     for scale, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "us")):

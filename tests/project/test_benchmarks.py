@@ -43,6 +43,17 @@ def test_the_page_says_which_gates_are_not_held(benchmark) -> None:
     )
 
 
+def test_cost_that_grows_faster_than_the_work_is_no_gate_held(benchmark) -> None:
+    timing = benchmark("timing")
+    for cost, held in (
+        ((9.0, 4.0, 3.0), [True] * 3),
+        ((3.0, 5.0, 6.5), [True, True, False]),
+        ((1.0, 2.1), [True, False]),
+    ):
+        rows = timing.no_steeper([timing.Row("draws", f"n = {k}", "", "number", [c]) for k, c in enumerate(cost)])
+        assert [r.passed for r in rows] == held
+
+
 def test_memory_that_grows_is_no_gate_held(benchmark, monkeypatch: pytest.MonkeyPatch) -> None:
     growth = benchmark("growth")
     monkeypatch.setattr(growth, "interleave", lambda *runs, rounds: [[1.0]] * len(runs))
