@@ -18,7 +18,17 @@ import numba.extending
 
 from geomlat.backends import sources
 
-_LOOP = "def loop(low, high, {args}):\n    for i in range(low, high):\n        body(row(i), {args})\n"
+_LOOP = """def loop(low, high, {args}):
+    {args}, = borrowed(({args},))
+    for i in range(low, high):
+        body(row(i), {args})
+"""
+_SHARED = """def shared(_job, _boxes, _system, _parts, _rows, {args}):
+    _function, _arrays = _part_of(_loop, ({args},))
+    _raised = _work(_job, _boxes, _system, _parts, _rows, _function, _arrays)
+    if _raised > 0:
+        _loop((_raised - 1) * _rows // _parts, _raised * _rows // _parts, {args})
+"""
 
 
 @numba.extending.intrinsic  # type: ignore[untyped-decorator]
@@ -33,6 +43,27 @@ def row(typing_context: Any, i: Any) -> Any:
         return args[0]
 
     return numba.core.types.int64(i), codegen
+
+
+@numba.extending.intrinsic  # type: ignore[untyped-decorator]
+def borrowed(typing_context: Any, arrays: Any) -> Any:
+    """The same arrays without a count of who holds them; the caller of the loop does.
+
+    Numba counts at each call of a function, which costs more than many of them and makes threads wait for each other.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        found = []
+        for k, kind in enumerate(arrays.types):
+            value = builder.extract_value(args[0], k)
+            if isinstance(kind, numba.core.types.Array):
+                array = context.make_array(kind)(context, builder, value)
+                array.meminfo = array.meminfo.type(None)
+                value = array._getvalue()
+            found.append(value)
+        return context.make_tuple(builder, signature.return_type, found)
+
+    return arrays(arrays), codegen
 
 
 @cache
@@ -50,6 +81,7 @@ def compile_loop(body: Callable[..., None]) -> Any:
     source, _ = sources.loop_source(body, _LOOP)
     scope: dict[str, Any] = {
         "body": numba.njit(error_model="numpy", forceinline=True)(sources.twin(body, compile_scalar)),
+        "borrowed": borrowed,
         "row": row,
         "__name__": body.__module__,
     }
@@ -57,6 +89,37 @@ def compile_loop(body: Callable[..., None]) -> Any:
     loop = numba.njit(error_model="numpy", nogil=True)(scope["loop"])
     _enable_cache(loop, body.__name__, sources.digest(body, source))
     return loop
+
+
+def compile_shared(body: Callable[..., None], loop: Any) -> Any:
+    """The loop over a row body with helpers, ``shared(job, boxes, system, parts, rows, *arrays)``; see `backends.team`.
+
+    A part that raises is done again by the caller, where it raises.
+    """
+    from geomlat.backends import _team_loops
+
+    source, _ = sources.loop_source(body, _SHARED)
+    scope: dict[str, Any] = {
+        "_loop": loop,
+        "_part_of": _team_loops.part_of,
+        "_work": _team_loops.work,
+        "__name__": body.__module__,
+    }
+    exec(compile(source, f"<geomlat-{body.__name__}-shared>", "exec"), scope)
+    shared = numba.njit(error_model="numpy", nogil=True)(scope["shared"])
+    written = source + Path(_team_loops.__file__).read_text()
+    _enable_cache(shared, f"{body.__name__}-shared", sources.digest(body, written))
+    return shared
+
+
+@cache
+def serve_loop() -> Any:
+    """What a helper of `geomlat.backends.team` does while it is awake."""
+    from geomlat.backends import _team_loops
+
+    serve = numba.njit(error_model="numpy", nogil=True)(_team_loops.serve)
+    _enable_cache(serve, "serve", sources.digest(_team_loops.serve, Path(_team_loops.__file__).read_text()))
+    return serve
 
 
 def cache_root() -> Path:

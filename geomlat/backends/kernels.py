@@ -10,11 +10,14 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy import ndarray
 
+from geomlat.backends import team
 from geomlat.backends.arrays import Array, floating, namespace, rows, through_dlpack
-from geomlat.backends.threads import in_parts
+from geomlat.backends.threads import thread_count
 
-PARALLEL_WORK = 5e5
-"""Estimated nanoseconds from which a loop runs on all threads."""
+SHARED_WORK = 3e4
+"""Estimated nanoseconds from which helpers that are awake take part in a loop."""
+WAKING_WORK = 2e5
+"""Estimated nanoseconds from which they are woken for it."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -66,13 +69,15 @@ class Kernel:
     body
         A plain Python function; it writes only row ``i`` of its output arrays, so that the rows may run in any order.
     cost
-        Rough nanoseconds per element of the largest array; decides when the loop is worth a second thread.
+        Rough nanoseconds per element of the largest array, or a function of ``n, *arrays`` that gives those of the
+        whole; decides when the loop is worth a second thread.
     """
 
-    def __init__(self, body: Callable[..., None], cost: float) -> None:
+    def __init__(self, body: Callable[..., None], cost: float | Callable[..., float]) -> None:
         self.body, self.cost = body, cost
         self.__doc__, self.__name__ = body.__doc__, body.__name__
         self._loop: Callable[..., None] | None = None
+        self._shared: Callable[..., None] | None = None
 
     def __call__(self, n: int, *arrays: Array) -> None:
         """Run the body for every row, in place on the output arrays among ``arrays``."""
@@ -83,19 +88,34 @@ class Kernel:
         self.cuda(n, *arrays)
 
     def cpu(self, n: int, *arrays: Array) -> None:
-        """The Numba loop, in parts on all threads where the work pays for waking them (about 100 us)."""
+        """The Numba loop, with helpers (`geomlat.backends.team`) where the work is enough for them."""
         if self._loop is None:
             from geomlat.backends import cpu
 
             self._loop = cpu.compile_loop(self.body)
+        work = self._work(n, arrays)
+        threads = min(thread_count(), n) if work > SHARED_WORK else 1
+        helpers = team.gather(threads - 1, wake=work > WAKING_WORK) if threads > 1 else None
+        if not helpers:
+            self._loop(0, n, *arrays)
+            return
+        try:
+            if self._shared is None:
+                from geomlat.backends import cpu
+
+                self._shared = cpu.compile_shared(self.body, self._loop)
+            team.run(self._shared, helpers, n, *arrays)
+        finally:
+            team.dismiss(helpers)
+
+    def _work(self, n: int, arrays: tuple[Array, ...]) -> float:
+        if callable(self.cost):
+            return self.cost(n, *arrays)
         size = n
         for a in arrays:
             if type(a) is ndarray and a.size > size:
                 size = a.size
-        if size * self.cost > PARALLEL_WORK:
-            in_parts(self._loop, n, *arrays)
-        else:
-            self._loop(0, n, *arrays)
+        return size * self.cost
 
     def cuda(self, n: int, *arrays: Array) -> None:
         """The CUDA kernel over CuPy arrays, or over NumPy arrays in numba-cuda's simulator."""
@@ -104,7 +124,7 @@ class Kernel:
         cuda.launch(self.body, n, *arrays)
 
 
-def kernel(*, cost: float = 5.0) -> Callable[[Callable[..., None]], Kernel]:
+def kernel(*, cost: float | Callable[..., float] = 5.0) -> Callable[[Callable[..., None]], Kernel]:
     """Mark a row body as a `Kernel`."""
     return lambda body: Kernel(body, cost)
 

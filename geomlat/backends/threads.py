@@ -1,8 +1,7 @@
-"""How many threads a loop may use, and a loop done in parts by several threads.
+"""How many threads a loop may use, and a loop in Python done in parts by several threads.
 
-The caller takes parts itself until none is left, so that it never waits for a helper that has no core: on a busy
-machine a barrier between OpenMP's spinning threads made a loop of 0.1 ms take 10 to 20 ms. Any number of Python
-threads may run loops at once.
+Compiled loops have their own, `geomlat.backends.team`. The caller takes parts itself until none is left, so that it
+never waits for a helper that has no core. Any number of Python threads may run loops at once.
 """
 
 from __future__ import annotations
@@ -23,8 +22,13 @@ _limit: ContextVar[int | None] = ContextVar("geomlat_threads", default=None)
 
 def thread_count() -> int:
     """How many threads a loop may use here: the `thread_limit`, at most Numba's count (NUMBA_NUM_THREADS)."""
-    limit, available = _limit.get(), int(_numba_config().NUMBA_NUM_THREADS)
-    return available if limit is None else min(limit, available)
+    limit, most = _limit.get(), available()
+    return most if limit is None else min(limit, most)
+
+
+def available() -> int:
+    """Numba's count of threads, which is NUMBA_NUM_THREADS or that of the cores."""
+    return int(_numba_config().NUMBA_NUM_THREADS)
 
 
 @cache

@@ -13,7 +13,6 @@ from numpy import ndarray
 
 from geomlat.backends import rows, tiles
 from geomlat.backends.buffers import scratch
-from geomlat.backends.threads import thread_count
 from geomlat.grad import Layout, Params
 from geomlat.nn import _dense_kernels as kernels
 
@@ -23,6 +22,9 @@ MOST_ROWS = 256
 """Rows up to which tiles are no slower than BLAS, whose packing pays from there on."""
 FEW = 64
 """Inputs up to which their cotangents are found in the pass: each call of BLAS wakes its threads beside ours."""
+
+PRODUCTS = 50
+"""Products of a nanosecond, roughly."""
 
 
 @dataclass(frozen=True)
@@ -35,27 +37,24 @@ class Plan:
     stored: int
     turned: int
     widest: int
+    weights: int
 
 
 def takes(layers: tuple[Any, ...], p: Params, x: Array) -> bool:
-    """Whether the compiled passes know these layers and arrays: NumPy's, of one dtype, a few rows, for one model.
-
-    They are for one thread, as `geomlat.train.fit` has by default. On two, BLAS meets its threads sooner: a step of a
-    784-256-128 network with 64 rows took 2.5 ms by BLAS and 3.2 ms here, and on one 3.2 and 2.9.
-    """
+    """Whether the compiled passes know these layers and arrays: NumPy's, of one dtype, a few rows, for one model."""
     theta = p.buffer
     if type(x) is not ndarray or type(theta) is not ndarray or x.dtype != theta.dtype or x.dtype.char not in "fd":
         return False
     if theta.ndim != 1 or not theta.flags.c_contiguous or x.ndim == 0 or x.shape[-1] != layers[0].n_in:
         return False
-    return 0 < x.size <= MOST_ROWS * layers[0].n_in and _known(layers) and thread_count() == 1
+    return 0 < x.size <= MOST_ROWS * layers[0].n_in and _known(layers)
 
 
 def run(layers: tuple[Any, ...], p: Params, x: ndarray) -> tuple[ndarray, Callable[..., Array]]:
     """The last output, and ``pull(dy, g, inputs=True) -> dx``, as of `geomlat.nn.layer.stacked_vjp`."""
     plan, batch, dtype, theta = _plan(layers, p.layout), x.shape[:-1], x.dtype, p.buffer
     n, n_out, last = math.prod(batch), layers[-1].n_out, layers[-1]
-    data, sizes = rows(x, batch).reshape(-1), _sizes(n)
+    data, sizes = rows(x, batch).reshape(-1), _sizes(n, plan.weights)
     room, parts = scratch(n * plan.stored + plan.turned, dtype), -(-n // kernels.PART)
     store, turned = room[: n * plan.stored], room[n * plan.stored :]
     flat = rows(theta, ()).reshape(-1)
@@ -91,8 +90,8 @@ def run(layers: tuple[Any, ...], p: Params, x: ndarray) -> tuple[ndarray, Callab
 
 # Both are read by the kernels and never written.
 @lru_cache(maxsize=256)
-def _sizes(n: int) -> ndarray:
-    return np.array((n, kernels.PART))
+def _sizes(n: int, weights: int) -> ndarray:
+    return np.array((n, kernels.PART, n * weights // PRODUCTS))
 
 
 @lru_cache(maxsize=64)
@@ -119,4 +118,5 @@ def _plan(layers: tuple[Any, ...], layout: Layout) -> Plan:
     widest = max(max(layer.n_in, layer.n_out) for layer in layers)
     # The largest first, so that no thread is left alone with one at the end.
     strips.sort(key=lambda s: -s[2] * table[s[0]][3])
-    return Plan(np.array(table), np.arange(1, len(layers)), np.array(strips), stored, turned, widest)
+    weights = sum(layer.n_in * layer.n_out for layer in layers)
+    return Plan(np.array(table), np.arange(1, len(layers)), np.array(strips), stored, turned, widest, weights)

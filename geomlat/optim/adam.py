@@ -79,7 +79,7 @@ def adam_arrays(theta: Array, grad: Array, mean: Array, square: Array, scale: Ar
 
 
 # The loop is bound by memory, so that a second thread pays late: hence the low cost.
-@kernel(cost=0.05)
+@kernel(cost=0.4)
 def _adam(i: int, theta: Any, grad: Any, mean: Any, square: Any, scale: Any, rates: Any) -> None:
     g = scale[0] * grad[i]
     m = rates[0] * mean[i] + rates[1] * g

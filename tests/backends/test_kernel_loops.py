@@ -4,12 +4,12 @@ import math
 import threading
 from types import FunctionType
 
+import numba
 import numpy as np
 import pytest
 
-from geomlat.backends import aligned, kernel, rows, scalar, summation
-from geomlat.backends.kernels import PARALLEL_WORK
-from geomlat.backends.threads import in_parts
+from geomlat.backends import aligned, kernel, rows, scalar, summation, thread_limit
+from geomlat.backends.kernels import SHARED_WORK, WAKING_WORK
 
 
 @scalar
@@ -65,34 +65,42 @@ def data(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return x, np.array([[1.0, 2.0, 3.0]]), np.zeros((n, 3))
 
 
-def test_both_loops_equal_the_python_body():
+def test_the_loop_equals_the_python_body():
     x, shift, out = data(50)
     weigh(50, x, shift, out)
     expected = np.zeros_like(out)
     for i in range(50):
         weigh.body(i, x, shift, expected)
     np.testing.assert_allclose(out, expected, rtol=1e-14)
-    again = np.zeros_like(out)
-    in_parts(weigh._loop, 50, x, shift, again)
-    assert np.array_equal(out, again)
 
 
-def test_the_work_decides_the_loop(monkeypatch):
-    small, large = data(4), data(int(PARALLEL_WORK / 300) + 1)
-    weigh(4, *small)
-    used = []
-    monkeypatch.setattr(weigh, "_loop", lambda low, high, *a: used.append("one"))
-    monkeypatch.setattr("geomlat.backends.kernels.in_parts", lambda loop, n, *a: used.append("parts"))
-    weigh(4, *small)
-    weigh(len(large[0]), *large)
-    assert used == ["one", "parts"]
+def test_the_work_decides_who_takes_part(monkeypatch):
+    asked = []
+    monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", 3)
+    monkeypatch.setattr("geomlat.backends.team.gather", lambda count, *, wake: asked.append((count, wake)) or [])
+    for work in (SHARED_WORK - 300, SHARED_WORK + 300, WAKING_WORK + 300):
+        rows_of = data(int(work / 300))
+        weigh(len(rows_of[0]), *rows_of)
+    assert asked == [(2, False), (2, True)]
+    with thread_limit(1):
+        weigh(len(rows_of[0]), *rows_of)
+    weigh(1, *rows_of)
+    assert len(asked) == 2
+
+
+def test_the_cost_may_be_a_function():
+    asked = []
+    counted = kernel(cost=lambda n, *arrays: asked.append((n, len(arrays))) or 0.0)(weigh.body)
+    counted(2, *data(2))
+    assert asked == [(2, 3)]
 
 
 def test_no_rows_is_no_work():
     weigh(0, *data(0))
 
 
-def test_python_threads_may_share_a_parallel_loop():
+def test_python_threads_may_share_the_helpers(monkeypatch):
+    monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", 4)
     n, results = 20_000, {}
     x, shift, expected = data(n)
     weigh(n, x, shift, expected)
