@@ -78,7 +78,7 @@ def adam_arrays(theta: Array, grad: Array, mean: Array, square: Array, scale: Ar
     theta -= step * mean / (namespace(theta).sqrt(square) * correction + eps)
 
 
-# The loop is bound by memory, so that a second thread pays late: hence the low cost.
+# Bound by memory. After passes on two cores each has half of the gradient in its cache, and one alone takes longer.
 @kernel(cost=0.4)
 def _adam(i: int, theta: Any, grad: Any, mean: Any, square: Any, scale: Any, rates: Any) -> None:
     g = scale[0] * grad[i]
