@@ -59,16 +59,22 @@ def store(context: Any, address: Any, value: Any) -> Any:
 
 
 def _changed(operation: str) -> Any:
-    def change(context: Any, address: Any, value: Any) -> Any:
-        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return builder.atomic_rmw(operation, _word(builder, args[0]), args[1], "seq_cst")
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.atomic_rmw(operation, _word(builder, args[0]), args[1], "seq_cst")
 
-        return types.int64(types.int64, types.int64), codegen
-
-    return intrinsic(change)
+    return types.int64(types.int64, types.int64), codegen
 
 
-exchange, add = _changed("xchg"), _changed("add")  # both give the word that was there
+@intrinsic  # type: ignore[untyped-decorator]
+def exchange(context: Any, address: Any, value: Any) -> Any:
+    """Write a word and give the one that was there."""
+    return _changed("xchg")
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def add(context: Any, address: Any, value: Any) -> Any:
+    """Add to a word and give the one that was there."""
+    return _changed("add")
 
 
 @intrinsic  # type: ignore[untyped-decorator]
