@@ -70,7 +70,10 @@ def circle_recovery(z: Any, angles: Any) -> CircleRecovery:
 
 @dataclass(frozen=True)
 class DistanceRecovery:
-    """The correlation over all pairs of points between latent distances and true ones: Pearson's and Spearman's."""
+    """The correlation over all pairs of points between latent distances and true ones: Pearson's and Spearman's.
+
+    Both are 0 where all distances of one kind are alike, as those of a collapsed latent space.
+    """
 
     correlation: float
     rank_correlation: float
@@ -101,7 +104,8 @@ def distance_recovery(
         raise ValueError(msg)
     pairs = np.triu_indices(len(z), 1)
     latent = to_host((euclidean if pairwise_dist is None else pairwise_dist)(z, z)).astype(np.float64)[pairs]
-    return DistanceRecovery(
-        float(np.corrcoef(latent, true[pairs])[0, 1]),
-        float(np.corrcoef(rankdata(latent), rankdata(true[pairs]))[0, 1]),
-    )
+    return DistanceRecovery(_correlation(latent, true[pairs]), _correlation(rankdata(latent), rankdata(true[pairs])))
+
+
+def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    return 0.0 if np.ptp(a) == 0.0 or np.ptp(b) == 0.0 else float(np.corrcoef(a, b)[0, 1])

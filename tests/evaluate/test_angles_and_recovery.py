@@ -137,6 +137,8 @@ def test_distances_are_correlated_over_pairs():
     curved = distance_recovery(z, true, pairwise_dist=ball.pairwise_dist)
     expected = scipy.stats.pearsonr(ball.dist(z[i], z[j]), true[i, j]).statistic
     assert curved.correlation == pytest.approx(expected)
+    collapsed = distance_recovery(np.ones((20, 2)), true)
+    assert (collapsed.correlation, collapsed.rank_correlation) == (0.0, 0.0)
     with pytest.raises(ValueError, match=r"\(n, n\)"):
         distance_recovery(x, true[:5])
 
