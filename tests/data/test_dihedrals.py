@@ -127,6 +127,7 @@ def test_angles_come_in_the_order_of_their_bonds():
     assert sorted(ends) == pytest.approx([-80.0, 60.0, 175.0])
     # The two C-O bonds are equivalent: the larger angle first.
     np.testing.assert_allclose(found, [-170.0, 90.0], atol=1e-9)
+    np.testing.assert_allclose(degrees(chain([C, C, O, C, C], [90.0, -170.0]))[0], [-170.0, 90.0], atol=1e-9)
     mixed = chain([C, C, C, O, C], [100.0, 20.0])
     np.testing.assert_allclose(degrees(mixed)[0], [20.0, 100.0], atol=1e-9)
 
