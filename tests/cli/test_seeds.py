@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from geomlat.cli import commands, main
+from geomlat.cli import commands, main, report
+from geomlat.data import Dataset
+from geomlat.manifolds import Euclidean, PoincareBall
+from geomlat.random import stream
 from geomlat.train import load_checkpoint
 
 QUICK = ["--data", "circle", "--hidden", "8", "--epochs", "2", "--warmup", "0", "--samples", "2"]
@@ -111,3 +115,13 @@ def test_factors_and_the_formula_stand_in_the_table(capsys: pytest.CaptureFixtur
     found = scores("iwae")["nvae"]
     assert found["elbo"] == pytest.approx(found["reconstruction"] - found["kl"])
     assert "N-VAE, IWAE 2" in capsys.readouterr().out
+
+
+def test_neighbours_are_those_of_the_space_of_the_codes() -> None:
+    """From 0.9 on the disc 0.99 is nearer on paper and 0.75 in the hyperbolic plane."""
+    train = np.repeat([[0.99, 0.0], [0.75, 0.0]], 5, axis=0).astype(np.float32)
+    x, labels = np.array([[0.9, 0.0]], np.float32), np.repeat([0, 1], 5)
+    d = Dataset("disc", train, x, x, labels, labels[:1], labels[:1], "gaussian", "")
+    for manifold, accuracy in ((Euclidean(2), 1.0), (PoincareBall(2), 0.0)):
+        model = SimpleNamespace(manifold=manifold, transform=lambda rows: rows)
+        assert report._knn(model, x, d, stream(0)) == accuracy
