@@ -53,7 +53,9 @@ for script in (ROOT / "examples").glob("*.py"):
         (COPIES / script.name).write_text(text)
 
 # What takes more than a minute or needs more than the data at hand is shown without being run.
-QUICK = "mean_rotation|curved_surfaces" + ("|frechet_means" if "GEOMLAT_DATA" in os.environ else "")
+QUICK = "mean_rotation|curved_surfaces|circle_recovery|vamp_on_the_sphere" + (
+    "|frechet_means" if "GEOMLAT_DATA" in os.environ else ""
+)
 RUN = os.environ.get("GEOMLAT_GALLERY", QUICK)
 sphinx_gallery_conf = {
     "examples_dirs": str(COPIES),
