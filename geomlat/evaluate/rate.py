@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from geomlat.backends import to_host
+from geomlat.manifolds import Torus
 
 
 def mean_and_error(values: Any) -> tuple[float, float]:
@@ -77,12 +78,22 @@ def active_units(means: Any, threshold: float = 0.01) -> np.ndarray:
 def factor_active_units(means: Any, manifold: Any, threshold: float = 0.01) -> list[int]:
     """The number of `active_units` in each factor of a latent space, from posterior means ``(n, coordinates)``.
 
-    A `geomlat.manifolds.Product` has a number for each of its factors, any other manifold has one.
+    A `geomlat.manifolds.Product` has a number for each of its factors, any other manifold has one. The angles of a
+    torus are taken about their mean direction: near half a turn a code that does not vary has values of both signs.
 
     >>> from geomlat.manifolds import Euclidean, Product, Sphere
     >>> means = np.random.default_rng(0).standard_normal((100, 5)) * np.array([1.0, 1.0, 0.0, 0.0, 1.0])
     >>> factor_active_units(means, Product(Sphere(2), Euclidean(2)))
     [2, 1]
     """
+    factors = getattr(manifold, "factors", (manifold,))
     parts = manifold.split(means) if hasattr(manifold, "factors") else (means,)
-    return [int(active_units(part.reshape(len(part), -1), threshold).sum()) for part in parts]
+    opened = (_from_mean(a) if isinstance(f, Torus) else a for f, a in zip(factors, map(to_host, parts), strict=True))
+    return [int(active_units(part.reshape(len(part), -1), threshold).sum()) for part in opened]
+
+
+def _from_mean(angles: np.ndarray) -> np.ndarray:
+    # The shortest way from the mean direction of each column.
+    turned = np.exp(1j * angles.astype(np.float64))
+    found: np.ndarray = np.angle(turned * turned.mean(axis=0).conj())
+    return found

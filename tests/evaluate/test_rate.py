@@ -11,11 +11,13 @@ from geomlat import random
 from geomlat.evaluate import (
     active_units,
     bound,
+    factor_active_units,
     factorised_baseline,
     independent_normals,
     mean_and_error,
     rate_distortion,
 )
+from geomlat.manifolds import Euclidean, Product, Torus
 
 
 def test_mean_and_error():
@@ -49,6 +51,19 @@ def test_active_units_are_those_whose_mean_varies():
     np.testing.assert_array_equal(active_units(means.astype(np.float32), threshold=0.5), [True, False, False, False])
     with pytest.raises(ValueError, match="n >= 2"):
         active_units(means[:1])
+
+
+def test_units_of_a_product_are_counted_by_factor_and_angles_have_no_seam():
+    noise = random.normal((2000, 5), rng=4)
+    still, moving = np.pi + 0.02 * noise[:, 0], np.pi + 0.5 * noise[:, 1]
+    angles = np.mod(np.stack([still, moving], axis=-1) + np.pi, 2 * np.pi) - np.pi
+    flat = noise[:, 2:] * np.array([1.0, 0.0, 0.2])
+    assert np.abs(angles[:, 0]).min() > 3.0
+    assert angles[:, 0].std() > 3.0
+    means = np.concatenate([flat, angles], axis=-1).astype(np.float32)
+    assert factor_active_units(means, Product(Euclidean(3), Torus(2))) == [2, 1]
+    assert factor_active_units(angles, Torus(2)) == [1]
+    assert factor_active_units(angles, Torus(2), threshold=1e-5) == [2]
 
 
 def test_binomial_baseline_is_the_smoothed_frequency():
