@@ -1,5 +1,6 @@
 """Helpers of compiled loops: every row once, asleep and awake, errors, arrays let go of, forks and the end."""
 
+import math
 import os
 import subprocess
 import sys
@@ -26,6 +27,15 @@ def reject(i: int, bad: np.ndarray, out: np.ndarray) -> None:
     if bad[i] > 0.0:
         raise ValueError("bad row")
     out[i] = 1.0
+
+
+@kernel(cost=1e9)
+def dawdle(i: int, out: np.ndarray) -> None:
+    """A row of about a millisecond."""
+    total = 1.0
+    for _ in range(100_000):
+        total = math.cos(total)
+    out[i] = total
 
 
 @pytest.fixture
@@ -92,7 +102,18 @@ def test_nobody_waits_for_a_helper_that_is_asleep(helpers):
         out = np.zeros((50, 2))
         team.run(loop, helpers, 50, x, out)
         assert np.array_equal(out, np.ones((50, 2)))
-    assert all(helper.asleep for helper in helpers)
+    assert all(helper.asleep and helper.words[0] == 0 for helper in helpers)
+
+
+def test_a_helper_that_has_begun_is_waited_for(helpers):
+    loop, wanted = shared(dawdle), np.zeros(1)
+    dawdle.body(0, wanted)
+    for _ in range(50):
+        out = np.zeros(3)
+        if helpers[0].asleep:
+            helpers[0].wake()
+        team.run(loop, helpers[:1], 3, out)
+        assert out == pytest.approx(wanted[[0, 0, 0]])
 
 
 @pytest.mark.parametrize("broken", [[0], [999], [500], range(1000)])
