@@ -8,11 +8,15 @@ from typing import Any, ClassVar
 import array_api_compat
 import numpy as np
 
-from geomlat.backends import is_host, namespace
+from geomlat.backends import is_host, kernel, namespace, summation
 from geomlat.optim.schedules import Hyperparameter, value_at
 
 Array = Any
 State = dict[str, Any]
+LARGE = 1 << 15
+"""Entries from which the squared length is added up by all threads."""
+STRIP = 4096
+"""Entries that one of them adds up at a time."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,31 @@ class Optimizer:
 
 def squared(grad: Array) -> Array:
     """The squared length of a flat vector."""
-    return np.dot(grad, grad) if type(grad) is np.ndarray else namespace(grad).vecdot(grad, grad)
+    if type(grad) is not np.ndarray:
+        return namespace(grad).vecdot(grad, grad)
+    if grad.size < LARGE or grad.dtype.char not in "fd" or not grad.flags.c_contiguous:
+        return np.dot(grad, grad)
+    count = grad.size // STRIP
+    strips, sums = grad[: count * STRIP].reshape(count, STRIP), np.empty(count)
+    _squares(count, strips, sums)
+    rest = grad[count * STRIP :]
+    with np.errstate(over="ignore"):
+        return grad.dtype.type(sums.sum() + np.dot(rest, rest))
+
+
+# BLAS wakes threads of its own and leaves the gradient on one core, when the update that follows is on all of them.
+@kernel(cost=0.1)
+def _squares(i: int, strips: Any, sums: Any) -> None:
+    sums[i] = squares(strips, i)
+
+
+@summation
+def squares(strips: Any, i: int) -> float:
+    """The sum of squares of a row, in its dtype."""
+    total: float = strips[i, 0] * strips[i, 0]
+    for k in range(1, strips.shape[1]):
+        total += strips[i, k] * strips[i, k]
+    return total
 
 
 def has_kernels(x: Array) -> bool:

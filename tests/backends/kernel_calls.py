@@ -210,10 +210,12 @@ def _on_the_sphere() -> None:
 
 def _adam() -> None:
     from geomlat.optim import Adam
+    from geomlat.optim.optimizer import _squares
 
     theta = np.ones(3)
     optimizer = Adam()
     optimizer.update(theta, np.arange(3.0), optimizer.init(theta))
+    _squares(2, np.arange(6.0).reshape(2, 3), np.empty(2))
 
 
 def _nets() -> None:

@@ -1,8 +1,11 @@
+import math
+
 import numpy as np
 import pytest
 
 from geomlat.optim import EMA, SGD, Adam, AdamW, step_decay
 from geomlat.optim.adam import adam_arrays
+from geomlat.optim.optimizer import LARGE, squared
 
 
 def gradients(n=7, steps=30, seed=0):
@@ -145,6 +148,19 @@ def test_clipping_scales_the_gradient_and_reports_its_norm(make):
     np.testing.assert_allclose(clipped, run(make(None), THETA, scaled), rtol=1e-12)
     assert not np.allclose(clipped, run(make(None), THETA, grads))
     np.testing.assert_allclose(run(make(1e9), THETA, grads), run(make(None), THETA, grads), rtol=1e-12)
+
+
+@pytest.mark.parametrize(("dtype", "error"), [("float32", 3e-7), ("float64", 1e-14)])
+@pytest.mark.parametrize("more", [0, 1, 4095, 5000])
+def test_the_squared_length_of_a_long_vector(dtype, error, more):
+    g = np.random.default_rng(more).standard_normal(LARGE + more).astype(dtype)
+    found = squared(g)
+    assert found.dtype == dtype
+    assert found == pytest.approx(math.fsum(g.astype(float) ** 2), rel=error)
+    g[-1] = np.nan
+    assert np.isnan(squared(g))
+    g[-1], g[0] = 0.0, np.finfo(dtype).max
+    assert np.isinf(squared(g))
 
 
 def test_a_zero_gradient_is_not_clipped_to_nan():
