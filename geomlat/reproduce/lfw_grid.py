@@ -2,7 +2,7 @@
 
 The post on constant curvature found that more dimensions and deeper networks stopped helping early. Here 128 units a
 layer, one to four layers, all settings alike. Every cell says its bits per dimension, its bound on the pictures it was
-trained with and on new ones, its rate and its active units: a plateau is told from a collapse, from training that
+trained with and on new ones, its rate and its active coordinates: a plateau is told from a collapse, from training that
 ended early and from learning by heart.
 """
 
@@ -100,7 +100,7 @@ def _cells(system: str, means: Mapping[str, float]) -> str:
     table = "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *rows))
     return (
         f"{system} by dimension and depth: bits per dimension (bound on the pictures it was trained with / on new "
-        f"ones; nats of the rate, active units).\n\n{table}"
+        f"ones; nats of the rate, active coordinates, of which S^d and H^d have d + 1).\n\n{table}"
     )
 
 
