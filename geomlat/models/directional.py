@@ -83,7 +83,7 @@ class VonMisesFisherLatent(DirectionalLatent):
     kappa_shift: float = 0.0
     estimator: str = "implicit"
     kappa_start: float | None = None
-    head: Dense = field(init=False, repr=False)
+    mu_kappa: Dense = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         check_kappa(self.kappa_shift, self.kappa_start)
@@ -91,7 +91,12 @@ class VonMisesFisherLatent(DirectionalLatent):
             msg = f"estimator must be one of {', '.join(ESTIMATORS)}, got {self.estimator!r}"
             raise ValueError(msg)
         start = 10.0 * self.dim if self.kappa_start is None else self.kappa_start
-        object.__setattr__(self, "head", self._head(start))
+        object.__setattr__(self, "mu_kappa", self._head(start))
+
+    @property
+    def head(self) -> Dense:
+        """See `HeadLatent.head`."""
+        return self.mu_kappa
 
     def law(self, mu: Array, concentration: Array) -> VonMisesFisher:
         """The von Mises-Fisher law."""
@@ -112,12 +117,17 @@ class PowerSphericalLatent(DirectionalLatent):
 
     kappa_shift: float = 0.0
     kappa_start: float | None = None
-    head: Dense = field(init=False, repr=False)
+    mu_kappa: Dense = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         check_kappa(self.kappa_shift, self.kappa_start)
         start = 10.0 * self.dim if self.kappa_start is None else self.kappa_start
-        object.__setattr__(self, "head", self._head(start))
+        object.__setattr__(self, "mu_kappa", self._head(start))
+
+    @property
+    def head(self) -> Dense:
+        """See `HeadLatent.head`."""
+        return self.mu_kappa
 
     def law(self, mu: Array, concentration: Array) -> PowerSpherical:
         """The power spherical law."""
@@ -137,13 +147,18 @@ class SphericalCauchyLatent(DirectionalLatent):
     """
 
     rho_start: float = 1.5
-    head: Dense = field(init=False, repr=False)
+    mu_rho: Dense = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.rho_start):
             msg = f"rho_start must be finite, got {self.rho_start}"
             raise ValueError(msg)
-        object.__setattr__(self, "head", self._head(self.rho_start))
+        object.__setattr__(self, "mu_rho", self._head(self.rho_start))
+
+    @property
+    def head(self) -> Dense:
+        """See `HeadLatent.head`."""
+        return self.mu_rho
 
     def law(self, mu: Array, concentration: Array) -> SphericalCauchy:
         """The spherical Cauchy law."""

@@ -63,9 +63,15 @@ class Latent(Layer):
 
 
 class HeadLatent(Latent):
-    """A latent that reads ``h`` by its dense ``head``."""
+    """A latent that reads ``h`` by one dense layer, whose name says what the halves of its output stand for.
 
-    head: Dense
+    ``loc_sd`` and ``mu_kappa`` are a location and a standard deviation, a direction and a concentration.
+    """
+
+    @property
+    @abstractmethod
+    def head(self) -> Dense:
+        """That layer."""
 
     @property
     def only_head(self) -> bool:

@@ -32,10 +32,15 @@ class GaussianLatent(HeadLatent):
 
     n_in: int
     dim: int
-    head: Dense = field(init=False, repr=False)
+    loc_sd: Dense = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "head", Dense(self.n_in, 2 * self.dim))
+        object.__setattr__(self, "loc_sd", Dense(self.n_in, 2 * self.dim))
+
+    @property
+    def head(self) -> Dense:
+        """See `HeadLatent.head`."""
+        return self.loc_sd
 
     @property
     def manifold(self) -> Euclidean:

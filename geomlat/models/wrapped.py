@@ -38,13 +38,18 @@ class WrappedLatent(HeadLatent):
     n_in: int
     space: Space
     full: bool = False
-    head: Dense = field(init=False, repr=False)
+    loc_sd: Dense = field(init=False, repr=False)
     lower: tuple[Dense, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "head", Dense(self.n_in, (3 if self._round else 2) * self.dim))
+        object.__setattr__(self, "loc_sd", Dense(self.n_in, (3 if self._round else 2) * self.dim))
         below = self.dim * (self.dim - 1) // 2 if self.full else 0
         object.__setattr__(self, "lower", (Dense(self.n_in, below, weight_init=zeros),) if below else ())
+
+    @property
+    def head(self) -> Dense:
+        """See `HeadLatent.head`."""
+        return self.loc_sd
 
     @property
     def dim(self) -> int:  # type: ignore[override]

@@ -235,6 +235,24 @@ def test_learned_weights_are_gradchecked():
 
 
 @pytest.mark.parametrize(
+    ("latent", "family", "name"),
+    [
+        ("e2", None, "loc_sd"),
+        ("h2", None, "loc_sd"),
+        ("p2", None, "loc_sd"),
+        ("t2", None, "loc_sd"),
+        ("s2", "vmf", "mu_kappa"),
+        ("s2", "power", "mu_kappa"),
+        ("s2", "cauchy", "mu_rho"),
+    ],
+)
+def test_heads_have_their_convention_in_their_name(latent, family, name):
+    model = vae(3, latent=latent, hidden=(4,), **({} if family is None else {"family": family}))
+    assert f"posterior.latent.{name}.weight" in model.layout.slices
+    assert model.posterior.latent.head is getattr(model.posterior.latent, name)
+
+
+@pytest.mark.parametrize(
     "space", [Space("sphere", 2), Space("hyperboloid", 2), Space("torus", 2)], ids=lambda s: s.model
 )
 def test_parts_put_together_by_hand(space):

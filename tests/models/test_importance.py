@@ -121,7 +121,7 @@ def test_estimators_of_the_bound_agree_on_average(estimator, k):
     for name in ("implicit", estimator):
         model = vae(6, latent="s4", hidden=(4,), activation="tanh", estimator=name, iwae=k)
         theta, big = model.init(rng=3), np.repeat(x, 300, axis=0)
-        where = model.layout.slices["posterior.latent.head.bias"][0].stop - 1
+        where = model.layout.slices["posterior.latent.mu_kappa.bias"][0].stop - 1
         found = []
         for i in range(40):
             grad = np.zeros_like(theta)

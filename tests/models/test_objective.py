@@ -153,7 +153,7 @@ def test_other_estimators_agree_on_average(estimator):
     for name in ("implicit", estimator):
         model = vae(5, latent="s4", hidden=(4,), activation="tanh", estimator=name)
         theta, big = model.init(rng=3), np.repeat(x, 500, axis=0)
-        where = model.layout.slices["posterior.latent.head.bias"][0].stop - 1
+        where = model.layout.slices["posterior.latent.mu_kappa.bias"][0].stop - 1
         grads = []
         for k in range(40):
             grad = np.zeros_like(theta)

@@ -51,8 +51,8 @@ def test_locations_go_round(dtype):
     """The angles of a pair of heads, all of them reached, each a point of the torus in its own dtype."""
     latent = WrappedLatent(2, Space("torus", 1))
     theta = latent.init(rng=0, dtype=dtype)
-    latent.view(theta)["head.weight"][...] = [[2.0, 0.0, 0.0], [0.0, 2.0, 0.0]]
-    latent.view(theta)["head.bias"][...] = 0.0
+    latent.view(theta)["loc_sd.weight"][...] = [[2.0, 0.0, 0.0], [0.0, 2.0, 0.0]]
+    latent.view(theta)["loc_sd.bias"][...] = 0.0
     angles = np.linspace(-np.pi, np.pi, 41, dtype=dtype)[:, None]
     h = np.concatenate([np.cos(angles), np.sin(angles)], axis=-1)
     h[-1] = [-1.0, 0.0]

@@ -145,8 +145,8 @@ def test_draws_take_components_by_weight_and_then_the_decoder(words):
     p = model.view(theta)
     # The encoder reads off the first pixel: locations 0, 1/3, 2/3, 1 with a standard deviation of 0.02.
     p["posterior.network.layers.0.weight"][...] = np.eye(3)
-    p["posterior.latent.head.weight"][...] = [[1.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
-    p["posterior.latent.head.bias"][...] = [0.0, np.log(np.expm1(0.02))]
+    p["posterior.latent.loc_sd.weight"][...] = [[1.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
+    p["posterior.latent.loc_sd.bias"][...] = [0.0, np.log(np.expm1(0.02))]
     p["prior.pseudo_inputs"][...] = (np.arange(4) / 3)[:, None]
     weights = np.full(4, 0.25)
     if words:
