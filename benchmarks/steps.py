@@ -23,7 +23,7 @@ from geomlat.models import vae
 from geomlat.optim import Adam
 from geomlat.random import stream
 
-BATCHES = 8
+BATCHES, ROUNDS = 8, 9
 # Case: our model, torch's, rows of a batch, steps of a round, gate, goal.
 GAUSSIAN = {"latent": "e5", "hidden": (128, 128)}
 VAMP = {"latent": "e40", "hidden": (300, 300), "layers": "gated", "prior": "vamp:500"}
@@ -31,12 +31,12 @@ SPHERICAL = {"latent": "s4", "hidden": (256, 128), "kappa_shift": 1.0}
 HYPERBOLIC = {"latent": "h5", "hidden": (256, 128)}
 FLOW, WIDE = ({"dim": 2, "blocks": b, "hidden": (h, h)} for b, h in ((6, 64), (8, 128)))
 CASES: dict[str, tuple[dict[str, Any], tuple[str, tuple[Any, ...]], int, int, float, float]] = {
-    "Gaussian VAE 784-128-128-5": (GAUSSIAN, ("GaussianVAE", (784, (128, 128), 5)), 128, 30, 1.2, 1.5),
+    "Gaussian VAE 784-128-128-5": (GAUSSIAN, ("GaussianVAE", (784, (128, 128), 5)), 128, 100, 1.2, 1.5),
     "gated VampPrior 784-300-300-40, K = 500": (VAMP, ("VampVAE", (784, (300, 300), 40, 500)), 100, 5, 1.2, 1.5),
-    "S-VAE 784-256-128-S^4": (SPHERICAL, ("SphericalVAE", (784, (256, 128), 5)), 64, 30, 3.0, 4.0),
-    "H-VAE 784-256-128-H^5": (HYPERBOLIC, ("HyperbolicVAE", (784, (256, 128), 5)), 100, 30, 1.2, 1.5),
-    "RealNVP, 6 couplings, 64-64": (FLOW, ("RealNVP", (2, 6, (64, 64))), 256, 30, 3.0, 4.0),
-    "RealNVP, 8 couplings, 128-128": (WIDE, ("RealNVP", (2, 8, (128, 128))), 256, 30, 2.0, 3.0),
+    "S-VAE 784-256-128-S^4": (SPHERICAL, ("SphericalVAE", (784, (256, 128), 5)), 64, 100, 3.0, 4.0),
+    "H-VAE 784-256-128-H^5": (HYPERBOLIC, ("HyperbolicVAE", (784, (256, 128), 5)), 100, 100, 1.2, 1.5),
+    "RealNVP, 6 couplings, 64-64": (FLOW, ("RealNVP", (2, 6, (64, 64))), 256, 100, 3.0, 4.0),
+    "RealNVP, 8 couplings, 128-128": (WIDE, ("RealNVP", (2, 8, (128, 128))), 256, 100, 2.0, 3.0),
 }
 
 # The peer's sampler proposes one candidate for each row at a time, as its package does unless told otherwise, or 20.
@@ -163,14 +163,14 @@ def steps() -> list[Row]:
         }
         chains = PRODUCTS.get(peer) or [(rows, (1, *options["hidden"], 2), True, options["blocks"])]
         alone = {f"products alone, {t} thread": repeated(multiplied(chains), count, t, "geomlat") for t in (1, 2)}
-        times = interleave(*mine.values(), *theirs.values(), *alone.values(), rounds=7, pause=PAUSE)
+        times = interleave(*mine.values(), *theirs.values(), *alone.values(), rounds=ROUNDS, pause=PAUSE)
         named = dict(zip((*mine, *theirs, *alone), times, strict=True))
         best = min(mine, key=lambda k: float(np.median(named[k])))
         first = min(theirs, key=lambda k: float(np.median(named[k])))
         least = min(alone, key=lambda k: float(np.median(named[k])))
         limit = float(np.median(np.divide(named[best], named[least])))
         note = "; ".join(f"{k}: {1e3 * float(np.median(t)) / count:.3g} ms" for k, t in named.items())
-        note += f"; ours is {limit:.3g}x the products alone" + made_of(ours(options, batches), 10 * count)
+        note += f"; ours is {limit:.3g}x the products alone" + made_of(ours(options, batches), 3 * count)
         case = f"{name}, batch {rows}"
         found.append(
             faster_by("training step", case, first, "step", [named[best], named[first]], count, gate, goal, note)

@@ -17,7 +17,7 @@ from numba.extending import intrinsic
 
 from geomlat.backends.tiles import GATE, RELU
 
-ROWS, SIDE = 4, 8
+SIDE = 8
 INDEX = ir.IntType(64)
 FUSED = ("contract",)
 
@@ -30,6 +30,8 @@ def _register_bytes() -> int:
 
 REGISTER = _register_bytes()
 SINGLES, DOUBLES = REGISTER // 4, REGISTER // 8  # numbers in a register
+ROWS, FEWER = 8 if REGISTER == 64 else 4, 4
+"""Rows of a tile, whose sums are half of the registers, and of one where not so many are left; then one by one."""
 
 
 class Vectors:
@@ -183,9 +185,25 @@ def _square() -> Any:
     return square
 
 
-_full_tile, _full_row = _tile(ROWS, 2, None), _tile(1, 2, None)
-_four_tile, _four_row = _tile(ROWS, 1, 4), _tile(1, 1, 4)
-_thin_tile, _thin_row = _tile(ROWS, 1, 1), _tile(1, 1, 1)
+def _by_height(columns: int, lanes: int | None) -> Any:
+    """Tiles of so many columns by their number of rows."""
+    tall, low, single = (_tile(rows, columns, lanes) for rows in (ROWS, FEWER, 1))
+
+    @numba.njit(error_model="numpy", forceinline=True)
+    def tile(  # type: ignore[no-untyped-def]
+        high, terms, a, a0, a_row, a_term, b, b0, b_term, start, s0, s_row, out, c0, c_row, gate, g0, finish
+    ):
+        if high == ROWS:
+            tall(terms, a, a0, a_row, a_term, b, b0, b_term, start, s0, s_row, out, c0, c_row, gate, g0, finish)
+        elif high == FEWER:
+            low(terms, a, a0, a_row, a_term, b, b0, b_term, start, s0, s_row, out, c0, c_row, gate, g0, finish)
+        else:
+            single(terms, a, a0, a_row, a_term, b, b0, b_term, start, s0, s_row, out, c0, c_row, gate, g0, finish)
+
+    return tile
+
+
+_full, _four, _thin = _by_height(2, None), _by_height(1, 4), _by_height(1, 1)
 _dot_tile, _dot_row = _dot(ROWS), _dot(1)
 _turned_square = _square()
 
@@ -194,7 +212,7 @@ _turned_square = _square()
 def product(  # type: ignore[no-untyped-def]
     rows, columns, terms, a, a0, a_row, a_term, b, b0, b_term, start, s0, s_row, out, c0, c_row, gate, g0, finish
 ):
-    """See `geomlat.backends.tiles.product`; ``b`` is read once for each four rows, by strips of a tile's width."""
+    """See `geomlat.backends.tiles.product`; ``b`` is read once for each eight rows, by strips of a tile's width."""
     width = 2 * (SINGLES if a.itemsize == 4 else DOUBLES)
     j = 0
     while j < columns:
@@ -202,31 +220,20 @@ def product(  # type: ignore[no-untyped-def]
         wide = width if left >= width else 4 if left >= 4 else 1
         i, bj = 0, b0 + j
         while i < rows:
-            high = ROWS if rows - i >= ROWS else 1
+            left = rows - i
+            high = ROWS if left >= ROWS else FEWER if left >= FEWER else 1
             ai, si, ci, gi = a0 + i * a_row, s0 + i * s_row + j, c0 + i * c_row + j, g0 + i * c_row + j
-            if wide == width and high == ROWS:
-                _full_tile(
-                    terms, a, ai, a_row, a_term, b, bj, b_term, start, si, s_row, out, ci, c_row, gate, gi, finish
-                )
-            elif wide == width:
-                _full_row(
-                    terms, a, ai, a_row, a_term, b, bj, b_term, start, si, s_row, out, ci, c_row, gate, gi, finish
-                )
-            elif wide == 4 and high == ROWS:
-                _four_tile(
-                    terms, a, ai, a_row, a_term, b, bj, b_term, start, si, s_row, out, ci, c_row, gate, gi, finish
+            if wide == width:
+                _full(
+                    high, terms, a, ai, a_row, a_term, b, bj, b_term, start, si, s_row, out, ci, c_row, gate, gi, finish
                 )
             elif wide == 4:
-                _four_row(
-                    terms, a, ai, a_row, a_term, b, bj, b_term, start, si, s_row, out, ci, c_row, gate, gi, finish
-                )
-            elif high == ROWS:
-                _thin_tile(
-                    terms, a, ai, a_row, a_term, b, bj, b_term, start, si, s_row, out, ci, c_row, gate, gi, finish
+                _four(
+                    high, terms, a, ai, a_row, a_term, b, bj, b_term, start, si, s_row, out, ci, c_row, gate, gi, finish
                 )
             else:
-                _thin_row(
-                    terms, a, ai, a_row, a_term, b, bj, b_term, start, si, s_row, out, ci, c_row, gate, gi, finish
+                _thin(
+                    high, terms, a, ai, a_row, a_term, b, bj, b_term, start, si, s_row, out, ci, c_row, gate, gi, finish
                 )
             i += high
         j += wide
