@@ -25,6 +25,8 @@ DONE = LINE
 PARTS, ROWS, FUNCTION, ARRAYS, FAILED = LINE, LINE + 8, LINE + 16, LINE + 24, 2 * LINE
 """Where in a job; at its start are the parts taken, those from the back counted by `BACK`."""
 FRONT, BACK = 1, 1 << 32
+STOP = -1
+"""What is offered to a helper that is to leave."""
 PAUSES = 64
 """Instructions of waiting between two looks at a word: about a microsecond."""
 
@@ -161,12 +163,14 @@ def wait_a_little(system):  # type: ignore[no-untyped-def]
 
 
 def serve(box, system, patience):  # type: ignore[no-untyped-def]
-    """Work on what comes into the box, until nothing has come for so many short waits."""
+    """Work on what comes into the box, until nothing has come for so many short waits, or `STOP`."""
     idle = 0
     while idle < patience:
         job = load(box)
         if job != 0:
             job = exchange(box, 0)
+        if job == STOP:
+            return
         if job != 0:
             take_parts(job, BACK)
             store(box + DONE, 1)

@@ -57,7 +57,9 @@ class Helper:
 
     def leave(self) -> None:
         """End its thread."""
-        self.leaving = True
+        from geomlat.backends._team_loops import STOP
+
+        self.leaving, self.words[0] = True, STOP
         if self.asleep:
             self.wake()
         self.thread.join()

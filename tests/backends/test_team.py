@@ -129,6 +129,17 @@ def test_a_part_that_raises_raises_in_the_caller(helpers, broken):
     assert out.all()
 
 
+def test_a_helper_leaves_at_once(monkeypatch):
+    monkeypatch.setattr(team, "PATIENCE", 10**9)
+    helper = team.Helper()
+    helper.wake()
+    time.sleep(0.1)
+    start = time.monotonic()
+    helper.leave()
+    assert not helper.thread.is_alive()
+    assert time.monotonic() - start < 60.0
+
+
 def test_arrays_are_let_go_of(helpers):
     out = np.zeros((1000, 2))
     gone = weakref.ref(out)
