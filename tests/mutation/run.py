@@ -162,7 +162,7 @@ class Attempts:
                 attempt.close()
 
     def attempt(self, mutant: Mutant) -> Generator[None, None, None]:
-        """One mutant: its kernels interpreted, and compiled for the tests that fail on the source when it is."""
+        """One mutant: its kernels interpreted, and compiled for the tests that cannot do with the interpreter."""
         tests, made = self.order(mutant), mutant.name in self.warm.living.kernels
         code, total, by = yield from self.met(mutant, tests, compiled=not made)
         left = [t for t in tests if made and not self.sound.get((mutant.name, t), True)]
@@ -184,9 +184,12 @@ class Attempts:
             work = partial(warm_session.attempt, self.warm, mutant, compiled=compiled)
             code, seconds, files = yield from watched(partial(work, tests))
             total += seconds
-            by = files["log"][-3000:] if code == warm_session.BROKEN else files.get("test", "") if code else ""
+            self.sound |= {(where, test): False for test in files.get("postponed", "").splitlines()}
+            ended = code not in (0, warm_session.LATER)
+            by = files["log"][-3000:] if code == warm_session.BROKEN else files.get("test", "") if ended else ""
             if by in self.warm.items and (where, by) not in self.sound:
-                bad, *_ = yield from watched(partial(work, [by], changed=False))
+                bad, _, files = yield from watched(partial(work, [by], changed=False))
+                bad |= "postponed" in files
                 self.sound[where, by] = not bad
                 if bad:
                     print(
@@ -282,8 +285,9 @@ No test can tell these from the source:
 
 One pytest session imports everything and collects all tests. For each mutant it forks a child that exchanges the
 code of the one function and runs the tests that execute it, those first that cost little for how often they have
-killed. The kernels that the function has part in are run by the interpreter, over again compiled where Python raises
-or has taken a second; a test that fails on the source too when its kernels are interpreted meets them compiled. A
+killed. The kernels that the function has part in are run by the interpreter; a test in which Python raises or takes
+0.7 seconds for one of them, or which fails on the source too when they are interpreted, meets them compiled once no
+other test has killed. A
 test that fails on the source as it stands does not count. A test that takes more than ten times its
 time and 45 seconds has failed. Mutants of functions that run while modules are imported are tried in a process of
 their own.

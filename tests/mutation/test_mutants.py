@@ -169,14 +169,10 @@ def test_an_interpreted_kernel_equals_the_compiled_one(dtype) -> None:
 
 
 @pytest.mark.parametrize(("top", "budget"), [(1e5, 1.0), (1.0, 0.0)])
-def test_where_python_raises_or_takes_too_long_the_loop_starts_over_compiled(top, budget, monkeypatch) -> None:
+def test_where_python_raises_or_takes_too_long_the_test_needs_the_compiler(top, budget, monkeypatch) -> None:
     monkeypatch.setattr(interpreted, "BUDGET", budget)
-    out, loop = np.ones(2), Interpreted(gather)
-    monkeypatch.setattr(gather, "_loop", loop)
-    gather(2, np.asarray([1.0, top]), 2.0, out)
-    with np.errstate(over="ignore"):
-        np.testing.assert_allclose(out, 1.0 + 2.0 * np.exp([0.1, 0.1 * top]), rtol=1e-15)
-    assert gather._loop is not loop
+    with pytest.raises(interpreted.NeedsCompilerError):
+        Interpreted(gather)(0, 2, np.asarray([1.0, top]), 2.0, np.ones(2))
 
 
 def test_an_index_out_of_bounds_is_an_error() -> None:
@@ -191,11 +187,42 @@ def test_a_mutant_is_left_for_later_when_its_time_is_over() -> None:
         return True
 
     items = {name: SimpleNamespace(nodeid=name) for name in ("first", "second")}
-    living = SimpleNamespace(forget=lambda *_: None)
+    living = SimpleNamespace(forget=lambda *_: None, wind_up=lambda _: None)
     session = SimpleNamespace(living=living, items=items, seconds={}, limit=0.2, run=burn)
     work = partial(warm.attempt, session, SimpleNamespace(name=("", "")), list(items), changed=False)
     code, _, files = run.finished(run.watched(work))
     assert (code, files["test"]) == (warm.LATER, "first"), files["log"]
+
+
+def test_a_test_that_needs_the_compiler_is_postponed_and_the_next_decides() -> None:
+    def run_one(item: SimpleNamespace, following: SimpleNamespace | None) -> bool:
+        session.undecided = item.nodeid == "first"
+        return False
+
+    items = {name: SimpleNamespace(nodeid=name) for name in ("first", "second")}
+    living = SimpleNamespace(forget=lambda *_: None, wind_up=lambda _: None)
+    session = SimpleNamespace(living=living, items=items, seconds={}, limit=9.0, run=run_one)
+    work = partial(warm.attempt, session, SimpleNamespace(name=("", "")), list(items), changed=False)
+    code, _, files = run.finished(run.watched(work))
+    assert (code, files["test"], files["postponed"]) == (1, "second", "first\n"), files["log"]
+
+
+def test_what_the_interpreter_postpones_meets_the_compiler_and_is_remembered(monkeypatch) -> None:
+    met: list[tuple[list[str], bool]] = []
+
+    def watched(work: partial):
+        compiled = work.keywords["compiled"]
+        met.append((work.args[2], compiled))
+        yield None
+        return int(compiled), 1.0, {"test": "a", "log": ""} | ({} if compiled else {"postponed": "a\n"})
+
+    monkeypatch.setattr(run, "watched", watched)
+    mutant = mutants.Mutant("f.py", "g", 1, "text", 0, "left", "")
+    living = SimpleNamespace(kernels={mutant.name: []})
+    attempts = run.Attempts(SimpleNamespace(living=living, items={}), lambda _: ["a", "b"], {}, False, False)
+    attempts.order.count = lambda *_: None
+    attempts([mutant, mutant], 1)
+    assert met == [(["a", "b"], False), (["a"], True), (["b"], False), (["a"], True)]
 
 
 def stuck(folder: Path) -> int:

@@ -29,9 +29,10 @@ from pathlib import Path
 from types import CodeType, FrameType, FunctionType
 from typing import Any
 
+import interpreted
 import numpy as np
 import pytest
-from interpreted import Interpreted, Name, parts
+from interpreted import Interpreted, Name, NeedsCompilerError, parts
 from mutants import PACKAGES, ROOT, SOURCE, Mutant
 
 MODELS = ("test_objective.py", "test_vamp.py", "test_angles.py", "test_rate_of_latents.py")
@@ -112,6 +113,12 @@ class Living:
             kernel._loop = None if compiled else Interpreted(kernel)
         cpu.numba.core.caching.FunctionCache.save_overload = lambda *_: None
 
+    def wind_up(self, name: Name) -> None:
+        """Give the interpreter its time again, for the next test."""
+        for kernel in self.kernels.get(name, []):
+            if isinstance(kernel._loop, Interpreted):
+                kernel._loop.left = interpreted.BUDGET
+
     def exchange(self, mutant: Mutant) -> None:
         """Give the living function the code of the mutant."""
         before, after = mutant.code()
@@ -134,7 +141,7 @@ class Warm:
     """The plugin: collects once, then does ``work(self)`` in the place of running the tests."""
 
     def __init__(self, work: Callable[[Warm], None]) -> None:
-        self.work, self.failed = work, False
+        self.work, self.failed, self.undecided = work, False, False
         self.early: set[Name] = set()
         self.items: dict[str, pytest.Item] = {}
         self.seconds: dict[str, float] = {}
@@ -162,12 +169,18 @@ class Warm:
         self.work(self)
         return True
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
+        """Note that a kernel needs the compiler."""
+        self.undecided |= call.excinfo is not None and call.excinfo.errisinstance(NeedsCompilerError)
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note a failure."""
         self.failed |= report.failed
 
     def run(self, item: pytest.Item, following: pytest.Item | None) -> bool:
         """Run a test with its fixtures; whether it passes."""
+        self.failed = self.undecided = False
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         return not self.failed
 
@@ -221,7 +234,8 @@ def attempt(
 ) -> int:
     """In a child: 0 if the tests pass with the mutant (or with the source as it stands), 1 if one fails.
 
-    `LATER` if there are tests left after ``warm.limit`` processor seconds.
+    `LATER` if there are tests left after ``warm.limit`` processor seconds. The file ``postponed`` names the tests in
+    which a kernel needs the compiler.
     """
     if changed and mutant.name in warm.early:
         return apart(mutant, tests, folder)
@@ -237,8 +251,12 @@ def attempt(
             return LATER
         (folder / "test").write_text(item.nodeid)
         signal.setitimer(signal.ITIMER_PROF, PATIENCE + 10 * warm.seconds.get(item.nodeid, 0))
+        warm.living.wind_up(mutant.name)
         if not warm.run(item, following):
-            return 1
+            if not warm.undecided:
+                return 1
+            with (folder / "postponed").open("a") as file:
+                file.write(f"{item.nodeid}\n")
     return 0
 
 
