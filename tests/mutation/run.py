@@ -185,6 +185,7 @@ class Attempts:
             code, seconds, files = yield from watched(partial(work, tests))
             total += seconds
             self.sound |= {(where, test): False for test in files.get("postponed", "").splitlines()}
+            code = warm_session.LATER if (code, files.get("ends")) == (-signal.SIGPROF, "open") else code
             ended = code not in (0, warm_session.LATER)
             by = files["log"][-3000:] if code == warm_session.BROKEN else files.get("test", "") if ended else ""
             if by in self.warm.items and (where, by) not in self.sound:

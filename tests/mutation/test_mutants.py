@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -180,18 +179,31 @@ def test_an_index_out_of_bounds_is_an_error() -> None:
         Interpreted(gather)(0, 3, np.ones(2), 2.0, np.ones(3))
 
 
-def test_a_mutant_is_left_for_later_when_its_time_is_over() -> None:
-    def burn(item: SimpleNamespace, following: SimpleNamespace | None) -> bool:
-        while time.process_time() < 0.3:
-            pass
-        return True
-
+@pytest.mark.parametrize(("limit", "code", "test"), [(0.3, -warm.signal.SIGPROF, "first"), (0.0, warm.LATER, "first")])
+def test_a_mutant_is_left_open_when_its_time_is_over(limit, code, test) -> None:
     items = {name: SimpleNamespace(nodeid=name) for name in ("first", "second")}
     living = SimpleNamespace(forget=lambda *_: None, wind_up=lambda _: None)
-    session = SimpleNamespace(living=living, items=items, seconds={}, limit=0.2, run=burn)
+    session = SimpleNamespace(living=living, items=items, seconds={}, limit=limit, run=lambda *_: stuck_for_ever())
     work = partial(warm.attempt, session, SimpleNamespace(name=("", "")), list(items), changed=False)
-    code, _, files = run.finished(run.watched(work))
-    assert (code, files["test"]) == (warm.LATER, "first"), files["log"]
+    ended, seconds, files = run.finished(run.watched(work))
+    assert (ended, files["test"], files.get("ends")) == (code, test, "open" if limit else None), files["log"]
+    assert seconds < 5
+
+
+def test_a_test_that_is_ended_by_the_limit_has_killed_nothing(monkeypatch) -> None:
+    mutant = mutants.Mutant("f.py", "g", 1, "text", 0, "left", "")
+    for ends, outcome in (("open", "open"), ("killed", "killed")):
+
+        def watched(work: partial, ends: str = ends):
+            yield None
+            return -warm.signal.SIGPROF, 1.0, {"test": "a", "log": "", "ends": ends}
+
+        monkeypatch.setattr(run, "watched", watched)
+        living = SimpleNamespace(kernels={})
+        attempts = run.Attempts(SimpleNamespace(living=living, items={}), lambda _: ["a"], {}, False, False)
+        attempts.order.count = lambda *_: None
+        attempts([mutant], 1)
+        assert [row["outcome"] for row in attempts.results.values()] == [outcome]
 
 
 def test_a_test_that_needs_the_compiler_is_postponed_and_the_next_decides() -> None:
@@ -225,10 +237,14 @@ def test_what_the_interpreter_postpones_meets_the_compiler_and_is_remembered(mon
     assert met == [(["a", "b"], False), (["a"], True), (["b"], False), (["a"], True)]
 
 
-def stuck(folder: Path) -> int:
-    warm.signal.setitimer(warm.signal.ITIMER_PROF, 0.4)
+def stuck_for_ever() -> bool:
     while True:
         pass
+
+
+def stuck(folder: Path) -> int:
+    warm.signal.setitimer(warm.signal.ITIMER_PROF, 0.4)
+    return stuck_for_ever()
 
 
 def test_a_child_that_fails_or_hangs_ends_with_a_status_of_its_own() -> None:

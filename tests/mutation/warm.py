@@ -234,8 +234,9 @@ def attempt(
 ) -> int:
     """In a child: 0 if the tests pass with the mutant (or with the source as it stands), 1 if one fails.
 
-    `LATER` if there are tests left after ``warm.limit`` processor seconds. The file ``postponed`` names the tests in
-    which a kernel needs the compiler.
+    `LATER` if there are tests left after ``warm.limit`` processor seconds; a test that goes on then is ended, and the
+    file ``ends`` tells whether that leaves the mutant open or, for the test's own time, has killed it. The file
+    ``postponed`` names the tests in which a kernel needs the compiler.
     """
     if changed and mutant.name in warm.early:
         return apart(mutant, tests, folder)
@@ -247,10 +248,12 @@ def attempt(
             return apart(mutant, tests, folder)
     items = [warm.items[test] for test in tests]
     for item, following in zip(items, [*items[1:], None], strict=True):
-        if time.process_time() > warm.limit:
-            return LATER
         (folder / "test").write_text(item.nodeid)
-        signal.setitimer(signal.ITIMER_PROF, PATIENCE + 10 * warm.seconds.get(item.nodeid, 0))
+        patience, left = PATIENCE + 10 * warm.seconds.get(item.nodeid, 0), warm.limit - time.process_time()
+        if left <= 0:
+            return LATER
+        (folder / "ends").write_text("open" if left < patience else "killed")
+        signal.setitimer(signal.ITIMER_PROF, min(patience, left))
         warm.living.wind_up(mutant.name)
         if not warm.run(item, following):
             if not warm.undecided:
