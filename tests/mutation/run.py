@@ -169,6 +169,9 @@ class Attempts:
         if left and not code:
             code, seconds, by = yield from self.met(mutant, left, compiled=True)
             total += seconds
+        if mutant.name in self.warm.early and not code:
+            code, seconds, files = yield from watched(partial(warm_session.apart, self.warm, mutant, tests))
+            total, by = total + seconds, files.get("test", "")
         if code == warm_session.BROKEN or (code not in (0, warm_session.LATER) and not by):  # killed, but by no test
             print(f"cannot be run ({code}): {mutant.file}:{mutant.line} {mutant.text}\n{by}", flush=True)
             self.survivors.append(mutant)
@@ -290,8 +293,8 @@ killed. The kernels that the function has part in are run by the interpreter; a 
 0.7 seconds for one of them, or which fails on the source too when they are interpreted, meets them compiled once no
 other test has killed. A
 test that fails on the source as it stands does not count. A test that takes more than ten times its
-time and 45 seconds has failed. Mutants of functions that run while modules are imported are tried in a process of
-their own.
+time and 45 seconds has failed. Mutants of functions that already run while modules are imported or tests are
+collected are tried in a process of their own where they are alive after that.
 
     python tests/mutation/run.py --sample 200 --seed 1        # so many more
     python tests/mutation/run.py --files sphere_rows.py       # all of a file

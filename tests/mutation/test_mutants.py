@@ -190,6 +190,24 @@ def test_a_mutant_is_left_open_when_its_time_is_over(limit, code, test) -> None:
     assert seconds < 5
 
 
+def test_what_runs_while_modules_are_imported_survives_only_in_a_process_of_its_own(monkeypatch) -> None:
+    asked = []
+
+    def watched(work: partial):
+        asked.append(work.func)
+        yield None
+        return int(work.func is warm.apart), 1.0, {"test": "a", "log": ""}
+
+    monkeypatch.setattr(run, "watched", watched)
+    mutant = mutants.Mutant("f.py", "g", 1, "text", 0, "left", "")
+    session = SimpleNamespace(living=SimpleNamespace(kernels={}), items={}, early={mutant.name})
+    attempts = run.Attempts(session, lambda _: ["a"], {}, False, False)
+    attempts.order.count = lambda *_: None
+    attempts([mutant], 1)
+    assert asked == [warm.attempt, warm.apart]
+    assert [row["outcome"] for row in attempts.results.values()] == ["killed"]
+
+
 def test_a_test_that_is_ended_by_the_limit_has_killed_nothing(monkeypatch) -> None:
     mutant = mutants.Mutant("f.py", "g", 1, "text", 0, "left", "")
     for ends, outcome in (("open", "open"), ("killed", "killed")):
@@ -200,7 +218,9 @@ def test_a_test_that_is_ended_by_the_limit_has_killed_nothing(monkeypatch) -> No
 
         monkeypatch.setattr(run, "watched", watched)
         living = SimpleNamespace(kernels={})
-        attempts = run.Attempts(SimpleNamespace(living=living, items={}), lambda _: ["a"], {}, False, False)
+        attempts = run.Attempts(
+            SimpleNamespace(living=living, items={}, early=set()), lambda _: ["a"], {}, False, False
+        )
         attempts.order.count = lambda *_: None
         attempts([mutant], 1)
         assert [row["outcome"] for row in attempts.results.values()] == [outcome]
@@ -231,7 +251,9 @@ def test_what_the_interpreter_postpones_meets_the_compiler_and_is_remembered(mon
     monkeypatch.setattr(run, "watched", watched)
     mutant = mutants.Mutant("f.py", "g", 1, "text", 0, "left", "")
     living = SimpleNamespace(kernels={mutant.name: []})
-    attempts = run.Attempts(SimpleNamespace(living=living, items={}), lambda _: ["a", "b"], {}, False, False)
+    attempts = run.Attempts(
+        SimpleNamespace(living=living, items={}, early=set()), lambda _: ["a", "b"], {}, False, False
+    )
     attempts.order.count = lambda *_: None
     attempts([mutant, mutant], 1)
     assert met == [(["a", "b"], False), (["a"], True), (["b"], False), (["a"], True)]
@@ -269,7 +291,7 @@ def test_a_child_that_fails_or_hangs_ends_with_a_status_of_its_own() -> None:
 )
 def test_a_child_that_ends_in_no_test_has_killed_nothing(status, by, outcome) -> None:
     living = SimpleNamespace(kernels={})
-    attempts = run.Attempts(SimpleNamespace(living=living, items={}), lambda _: ["t"], {}, False, False)
+    attempts = run.Attempts(SimpleNamespace(living=living, items={}, early=set()), lambda _: ["t"], {}, False, False)
 
     def met(*_: object, **__: object):
         yield None

@@ -2,8 +2,8 @@
 
 The child exchanges the code of the one function and runs the tests that execute it until one fails. Kernels in which
 it has part are interpreted, or compiled when they are first called, from the code their function has then. A mutant
-of a function that already runs while modules are imported gets a process of its own and a tree of links with the
-changed file.
+of a function that already runs while modules are imported or tests are collected, and that no test has killed so, gets
+a process of its own and a tree of links with the changed file.
 """
 
 from __future__ import annotations
@@ -238,14 +238,12 @@ def attempt(
     file ``ends`` tells whether that leaves the mutant open or, for the test's own time, has killed it. The file
     ``postponed`` names the tests in which a kernel needs the compiler.
     """
-    if changed and mutant.name in warm.early:
-        return apart(mutant, tests, folder)
     warm.living.forget(mutant.name, compiled)
     if changed:
         try:
             warm.living.exchange(mutant)
         except (ValueError, StopIteration):  # another set of free variables; a constant of a class
-            return apart(mutant, tests, folder)
+            return apart(warm, mutant, tests, folder)
     items = [warm.items[test] for test in tests]
     for item, following in zip(items, [*items[1:], None], strict=True):
         (folder / "test").write_text(item.nodeid)
@@ -263,16 +261,25 @@ def attempt(
     return 0
 
 
-def apart(mutant: Mutant, tests: list[str], folder: Path) -> int:
-    """The same with a process of its own, for a function that has run before a child can exchange it."""
+def apart(warm: Warm, mutant: Mutant, tests: list[str], folder: Path) -> int:
+    """The same with a process of its own, for a function that has run before a child can exchange it.
+
+    `LATER` after ten times ``warm.limit`` seconds, as everything is imported and compiled anew.
+    """
     tree = folder / "tree"
     tree.mkdir()
     overlay(tree, mutant)
     (folder / "tests").write_text("\n".join(tests))
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--rootdir", str(tree)]
     variables = {"PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
-    signal.alarm(3600)
-    code = subprocess.run([*command, f"@{folder / 'tests'}"], cwd=tree, env={**os.environ, **variables}).returncode
+    seconds = min(3600.0, 10 * warm.limit)
+    try:
+        run = subprocess.run(
+            [*command, f"@{folder / 'tests'}"], cwd=tree, env={**os.environ, **variables}, timeout=seconds
+        )
+    except subprocess.TimeoutExpired:
+        return LATER if seconds < 3600.0 else 1
+    code = run.returncode
     failed = re.search(r"^(?:FAILED|ERROR) (.*?)(?: - |$)", (folder / "log").read_text(), re.MULTILINE)
     (folder / "test").write_text(failed[1] if failed else "")
     return BROKEN if code and not failed else min(code, 1)
