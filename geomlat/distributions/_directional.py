@@ -105,7 +105,7 @@ def resultant(name: str, x: Array, weights: Array | None) -> tuple[Array, Array,
     if not bool(xp.all(xp.isfinite(length))):
         msg = f"{name}.fit needs finite points"
         raise ValueError(msg)
-    pole = xp.zeros_like(mean) + xp.eye(1, x.shape[-1], dtype=mean.dtype, device=device(mean))[0, :]
+    pole = xp.eye(1, x.shape[-1], dtype=mean.dtype, device=device(mean))[0, :]
     mu = xp.where(length > 0.0, mean / xp.where(length > 0.0, length, xp.ones_like(length)), pole)
     return points, w, mu, length[..., 0]
 

@@ -2,6 +2,7 @@
 
 import math
 
+import mpmath as mp
 import numpy as np
 import pytest
 from wrapped_quadrature import gauss
@@ -44,6 +45,17 @@ def test_the_density_of_a_turn_integrates_to_one_and_its_slopes_are_derivatives(
         grow = (log_wrapped(x, scale + k)[0] - log_wrapped(x, scale - k)[0]) / (2.0 * k)
         assert by_x == pytest.approx(rise, rel=1e-6, abs=1e-7 / scale)
         assert by_scale == pytest.approx(grow, rel=1e-6, abs=1e-7 / scale)
+
+
+@pytest.mark.parametrize("x", [-6.2, -0.1, 0.001, 2.0, 6.28])
+def test_a_slim_density_keeps_its_digits_wherever_the_angle_is_counted_from(x):
+    def exact(x, s):
+        return mp.log(mp.fsum(mp.npdf(x + 2 * mp.pi * k, 0, s) for k in range(-3, 4)))
+
+    with mp.workdps(40):
+        at = mp.mpf(x), mp.mpf(0.01)
+        expected = [exact(*at), mp.diff(exact, at, (1, 0)), mp.diff(exact, at, (0, 1))]
+        assert log_wrapped(x, 0.01) == pytest.approx([float(e) for e in expected], rel=1e-12, abs=1e-12)
 
 
 def test_limits():

@@ -41,6 +41,10 @@ def test_estimate_against_quadrature(q, x, weight):
     assert found.method == "Monte Carlo"
     assert found.draws == 40_000
     assert abs(found.value - exact) < 4.0 * found.standard_error < 0.05
+    noise = q.draw(7, rng=6)
+    found, each = entropy_estimate_vjp(q, noise)[0], -q.log_prob(q.rsample(noise))
+    assert float(found.value) == pytest.approx(each.mean(), rel=1e-12)
+    assert float(found.standard_error) == pytest.approx(each.std(ddof=1) / np.sqrt(7), rel=1e-12)
 
 
 def test_the_pull_is_the_derivative_at_frozen_noise():

@@ -8,9 +8,11 @@ import pytest
 from scipy import stats
 
 from geomlat.distributions import Beta, Gamma, kl_divergence, kl_divergence_vjp
+from geomlat.distributions._beta_rules import beta_log_prob_scalar, beta_score_scalar, beta_shapes_scalar
 from geomlat.distributions._beta_stein import beta_stein_scalar
 from geomlat.distributions._gamma_sampling import gamma_centre
 from geomlat.distributions._gamma_stein import gamma_stein_scalar
+from geomlat.random import stream
 
 LEVEL = 1e-3
 SHAPES = [1e-3, 0.05, 0.3, 1.0, 2.5, 9.99, 10.0, 300.0, 1e6, 1e10]
@@ -156,6 +158,29 @@ def test_beta_numbers_against_mpmath(a, ratio):
     assert float(q.variance()[0]) == pytest.approx(theirs.var())
 
 
+@pytest.mark.parametrize(("a", "b"), [(12.0, 30.0), (400.0, 11.0), (25.0, 25.0)])
+def test_beta_density_far_from_its_mean(a, b):
+    for x in (1e-9, 0.02, 0.3, 0.6, 0.97, 1 - 2.0**-40):
+        with mp.workdps(40):
+            y = mp.mpf(x)
+            expected = (a - 1) * mp.log(y) + (b - 1) * mp.log(1 - y) - mp.log(mp.beta(a, b))
+            slopes = [mp.log(y) - mp.psi(0, a) + mp.psi(0, a + b), mp.log(1 - y) - mp.psi(0, b) + mp.psi(0, a + b)]
+        assert beta_log_prob_scalar(a, b, x) == pytest.approx(float(expected), rel=1e-14, abs=1e-14)
+        assert beta_score_scalar(a, b, x) == pytest.approx([float(s) for s in slopes], rel=1e-13)
+
+
+@pytest.mark.parametrize("ratio", [1e-3, 0.2, 1.0, 30.0, 1e3])
+@pytest.mark.parametrize("a", [0.02, 0.3, 1.0, 7.0, 1e3])
+def test_shapes_of_given_mean_logarithms(a, ratio):
+    b = a * ratio
+    with mp.workdps(40):
+        s, mean = mp.mpf(a) + mp.mpf(b), mp.mpf(a) / (mp.mpf(a) + mp.mpf(b))
+        less, other = (mp.log(p) - mp.psi(0, t) + mp.psi(0, s) for p, t in ((mean, a), (1 - mean, b)))
+    found = beta_shapes_scalar(float(mean), float(less), float(other))
+    assert found == pytest.approx((a, b), rel=1e-10, abs=0)
+    assert beta_shapes_scalar(0.5, 0.0, 0.1) == beta_shapes_scalar(0.5, 0.1, 0.0) == (math.inf, math.inf)
+
+
 # ---- sampler, fit, support ----
 
 CELLS = [(a, b) for a in (0.02, 0.4, 1.0, 7.0, 1e4, 1e8) for b in (None, 0.4, 30.0, 1e8)]
@@ -191,6 +216,16 @@ def test_cumulants_of_the_logarithm(cell):
     for x in (z, z * z - 1, z**3 - third / var**1.5):
         p_value = 2 * stats.norm.sf(abs(x.mean()) / x.std() * math.sqrt(n))
         assert p_value > LEVEL / 21
+
+
+def test_draws_do_not_depend_on_the_batch():
+    """Across the blocks of a thousand rows, of shapes that repeat, above and below 1."""
+    shape = np.random.default_rng(0).uniform(0.3, 3.0, (1500, 1))
+    for q, last in ((Gamma(shape, 2.0), Gamma(shape[1300:], 2.0)), (Beta(shape, 0.7), Beta(shape[1300:], 0.7))):
+        assert np.array_equal(q.draw((2,), rng=7)[1, 1300:], last.draw((), rng=stream(7).at(2800)))
+    three = Gamma(shape[:3], 2.0).draw(700, rng=7)
+    for j in range(3):
+        assert np.array_equal(three[500, j], Gamma(shape[j], 2.0).draw((), rng=stream(7).at(1500 + j)))
 
 
 @pytest.mark.parametrize("shapes", [(0.03, 0.2), (0.6, 12.0), (3.0, 3.0), (50.0, 2e3), (1e6, 3e6)])

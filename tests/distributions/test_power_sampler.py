@@ -58,11 +58,11 @@ def test_law(cell):
 
 
 def test_log1p_remainder():
-    for e in (-0.9, -0.0501, -0.0499, 1e-3, 0.0499, 0.0501, 2.0):
+    for e in (-0.9, -0.0501, -0.0499, 1e-3, 0.03, 0.0499, 0.0501, 2.0):
         with mp.workdps(40):
             x = mp.mpf(e)
             expected = float(mp.log1p(x) - x + x**2 / 2 - x**3 / 3)
-        assert log1p_remainder(e) == pytest.approx(expected, rel=1e-9)
+        assert log1p_remainder(e) == pytest.approx(expected, rel=1e-9 if 0.05 < abs(e) < 0.06 else 1e-14)
 
 
 # ---- the implicit derivative ----

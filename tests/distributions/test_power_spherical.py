@@ -11,9 +11,11 @@ from geomlat.distributions import (
     PowerSpherical,
     SphericalUniform,
     VonMisesFisher,
+    _power_fit,
     kl_divergence,
     kl_divergence_vjp,
 )
+from geomlat.distributions._power_fit import best_direction, mean_miss
 from geomlat.distributions.spherical_uniform import log_area
 from geomlat.special import vmf_phi
 
@@ -151,6 +153,19 @@ def test_fit_weights_batches_and_edges():
         PowerSpherical.fit(np.tile(np.eye(3)[0], (5, 1)))
     with pytest.raises(ValueError, match="n > 0"):
         PowerSpherical.fit(np.empty((0, 3)))
+
+
+@pytest.mark.parametrize(("m", "kappa", "trials"), [(2, 0.5, 8), (2, 5.0, 6), (3, 0.5, 80), (6, 2.0, 20)])
+def test_the_best_direction_is_reached_in_few_steps(monkeypatch, m, kappa, trials):
+    """In the plane the step is Newton's; the slope along the sphere ends at the rounding of its terms."""
+    gen, found = np.random.default_rng(0), []
+    points, w = PowerSpherical(np.eye(m)[0], kappa).sample(50, rng=0), gen.dirichlet(np.ones(50))
+    monkeypatch.setattr(_power_fit, "mean_miss", lambda *a: found.append(mean_miss(*a)) or found[-1])
+    mu = best_direction(np, points, w, w @ points / np.linalg.norm(w @ points))
+    slope = (w / (1 + points @ mu)) @ points
+    np.testing.assert_allclose(slope - (slope @ mu) * mu, 0, atol=1e-13)
+    assert len(found) <= trials
+    assert min(found) == pytest.approx(-w @ np.log((1 + points @ mu) / 2), rel=1e-13)
 
 
 def test_bad_input():

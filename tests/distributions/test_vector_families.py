@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from geomlat.distributions import LogNormal, Normal, VonMises, VonMisesFisher, kl_divergence
+from geomlat.distributions import LogNormal, Normal, SphericalUniform, VonMises, VonMisesFisher, kl_divergence
 
 SHAPES = [((4, 3), (4, 3)), ((3,), (4, 3)), ((4, 1), (3,)), ((2, 1, 3), (4, 3)), ((3,), ())]
 # The family, SciPy's law, where each parameter and the points are drawn.
@@ -38,6 +38,14 @@ def test_normal_fit_is_mean_and_deviation():
     np.testing.assert_allclose(Normal.fit(x).loc, x.mean(1))
     np.testing.assert_allclose(Normal.fit(x).scale, x.std(1))
     np.testing.assert_allclose(LogNormal.fit(np.exp(x)).scale, x.std(1))
+
+
+def test_the_uniform_law_names_a_point_of_its_sphere():
+    q = SphericalUniform(2)
+    assert np.array_equal(q.mode(), [1.0, 0.0, 0.0])
+    assert np.array_equal(q.mean(), np.zeros(3))
+    assert q.sample((2, 4), rng=0).shape == (2, 4, 3)
+    assert SphericalUniform.fit(q.sample(5, rng=1)) == q
 
 
 def test_log_normal_outside_its_support():

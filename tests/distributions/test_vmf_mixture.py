@@ -310,6 +310,32 @@ def test_blocks_threads_and_layouts_do_not_change_the_answer(monkeypatch):
     np.testing.assert_allclose(VonMisesFisherMixture(4, rng=0).fit(x.tolist()).mu_, whole.mu_, atol=1e-12)
 
 
+@pytest.mark.parametrize(("form", "beside", "step"), [(np.array, 7, 341), (sp.csr_matrix, 7, 585), (np.array, 900, 64)])
+def test_blocks_are_of_bounded_memory_and_in_order(monkeypatch, form, beside, step):
+    """So many numbers of a block and of what is beside it (of sparse rows only that), or 64 rows; 16 groups alike."""
+    monkeypatch.setattr(_unit_rows, "BLOCK", 4096)
+    n, seen = 9_999, []
+    x = np.eye(5)[np.arange(n) % 5]
+    rows = _unit_rows.unit_rows("Rows", form(x), np.arange(n) + 1.0)
+    assert (len(rows), rows.width, rows.total) == (n, 5, n * (n + 1) / 2)
+
+    def visit(group, where, block, weights):
+        seen.append((group, where.start, where.stop))
+        assert np.array_equal(rows.dense(np.arange(n)[where]), block.toarray() if form is sp.csr_matrix else block)
+        assert np.array_equal(weights, np.arange(n)[where] + 1.0)
+
+    groups, count = rows.each_block(visit, beside=beside), -(-n // step)
+    assert groups == 16
+    assert sorted(where[1:] for where in seen) == [(k * step, min((k + 1) * step, n)) for k in range(count)]
+    assert sorted(g for g, _, _ in seen) == [g for g, _, _ in sorted(seen, key=lambda where: where[1])]
+    sizes = np.bincount([g for g, _, _ in seen], minlength=16)
+    assert len(sizes) == 16
+    assert sizes.max() - sizes.min() <= 1
+    assert _unit_rows.unit_rows("Rows", x[:40]).each_block(lambda *_: None, beside=beside) == 1
+    few = _unit_rows.UnitRows(x[:40], np.array([0.25]), False)
+    assert (few.total, few.take(np.arange(8)).total) == (10.0, 2.0)
+
+
 def test_rows_on_disk(tmp_path):
     x = overlapping(10).astype(np.float32)
     np.save(tmp_path / "x.npy", x)

@@ -1,5 +1,7 @@
 """The wrapped normal law: density, windings, sampler and pullbacks, on every manifold that has what it needs."""
 
+import contextlib
+import itertools
 import math
 
 import mpmath as mp
@@ -8,11 +10,13 @@ import pytest
 from scipy import stats
 from wrapped_quadrature import farthest, gauss, polar_rule, radial_rule, scales
 
-from geomlat.distributions import WrappedNormal
+from geomlat.distributions import WrappedNormal, _lattice
+from geomlat.distributions._lattice import lattice_vjp
 from geomlat.distributions._windings import windings, windings_scalar
 from geomlat.distributions.spherical_uniform import log_area
 from geomlat.grad import gradcheck
 from geomlat.manifolds import Euclidean, Hyperboloid, PoincareBall, Product, Sphere, Stereographic, Torus
+from geomlat.manifolds.base import SpaceForm
 from geomlat.random import stream
 from geomlat.special import log_sinhc
 
@@ -134,6 +138,49 @@ def test_full_scales_on_the_torus(size):
     gradcheck(curved, np.array(0.7), scale, step=1e-3)
     with pytest.raises(NotImplementedError, match="too many"):
         WrappedNormal(Torus(8), np.zeros(8), 3.0 * np.eye(8), full=True).log_prob(np.zeros(8))
+
+
+def test_the_lattice_of_leaning_scales(monkeypatch):
+    """Circles of two lengths around flat coordinates, against the sum over every winding near and far."""
+    gen = np.random.default_rng(5)
+    factor = np.tril(gen.uniform(-0.3, 0.3, (3, 5, 5)), -1) + 0.25 * np.eye(5)
+    # The first winding that is near this one takes the last coordinate many turns on.
+    factor[0, 0, 0], factor[0, 4] = 0.01, (1.5, 0.1, -0.2, 0.4, 0.5)
+    c = gen.uniform(-0.25, 0.25, (3, 5))
+    c[0, 0] = 0.25
+
+    def forms(first, last):
+        return [SpaceForm(2, 1, 0.0, first), SpaceForm(1, 2, 0.0, math.inf), SpaceForm(1, 1, 0.0, last)]
+
+    def rule(first, last, w, factor):
+        spread = np.diagonal(factor, axis1=-2, axis2=-1)
+        value, pull = lattice_vjp(forms(first, last), lambda d: d, np.linalg.inv(factor), w, spread)
+
+        def own(dl):
+            none, dw, also_none, dfactor, dforms = pull(dl)
+            assert (none, also_none, [f[0] for f in dforms]) == (None, None, [None] * 3)
+            return dforms[0][1], dforms[2][1], dw, dfactor
+
+        return value, own
+
+    w = np.linalg.solve(factor, c[..., None])[..., 0]
+    turns = np.array(list(itertools.product(range(-8, 9), range(-9, 10), [0], [0], range(-40, 41))))
+    logs = [
+        -0.5 * np.sum((v + (turns * [0.5, 0.5, 0, 0, 1.5]) @ np.linalg.inv(f).T) ** 2, axis=-1) + 0.5 * v @ v
+        for v, f in zip(w, factor, strict=True)
+    ]
+    expected = np.logaddexp.reduce(logs, axis=1)
+    at = np.array(0.5), np.array(1.5)
+    np.testing.assert_allclose(rule(*at, w, factor)[0], expected, rtol=1e-12)
+    gradcheck(rule, *at, w[1:], factor[1:], step=1e-3, directions=1)
+    assert rule(*at, w[:0], factor[:0])[0].shape == (0,)
+    # The limit is that of the windings that would be summed.
+    few = forms(3.0, math.inf), lambda d: d, np.linalg.inv(factor[1]), w[1], np.full(5, 0.6)
+    sides = np.ceil(np.sqrt(0.25 * 2 * 25 + 80) * np.linalg.norm(factor[1], axis=-1) / 3.0 + 0.5)[:2]
+    for limit, match in ((np.prod(2 * sides + 1), None), (np.prod(2 * sides + 1) - 1, "too many to sum: ")):
+        monkeypatch.setattr(_lattice, "LIMIT", limit)
+        with contextlib.nullcontext() if match is None else pytest.raises(NotImplementedError, match=match):
+            assert np.isfinite(lattice_vjp(*few)[0])
 
 
 def test_flat_space_is_the_normal_law():
