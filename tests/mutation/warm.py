@@ -319,7 +319,7 @@ def trace(warm: Warm, tests: list[str], folder: Path) -> int:
 
 def session(work: Callable[[Warm], None], folders: tuple[str, ...] = TESTS) -> int:
     """Collect the tests and do the work; pytest's exit status."""
-    os.environ |= {"PYTHONPATH": str(ROOT), "HYPOTHESIS_PROFILE": "ci", "NUMBA_NUM_THREADS": "1"}
+    os.environ |= {"PYTHONPATH": str(ROOT), "HYPOTHESIS_PROFILE": "mutants", "NUMBA_NUM_THREADS": "1"}
     options = ["-s", "-p", "no:terminal", "-p", "no:cacheprovider", "--rootdir", str(ROOT)]
     marks = ["-m", "not gpu and not ptx and not slow", "--ignore-glob", "*_mutations.py"]
     return int(pytest.main([*options, *marks, *(str(ROOT / "tests" / f) for f in folders)], plugins=[Warm(work)]))
