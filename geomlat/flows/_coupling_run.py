@@ -170,7 +170,7 @@ def _plan(run: Run, layout: Layout) -> Plan:
         couplings.append([first, depth, n_kept, column, n_moved, column + n_kept, seen, held, s.width])
         held += 3 * n_moved if s.width == kernels.SCALED else 0
     lead = min(row[0] for row in layers)
-    size = max(max(row[0] + row[2] * row[3], row[1] + row[3]) for row in layers) - lead
+    size = max(row[1] + row[3] for row in layers) - lead  # the bias comes after the weight
     order = slice(run.dim) if at == list(range(run.dim)) else at
     widest = max(max(row[2:4]) for row in layers)
     bounds = np.array([s.bound for s in run.couplings])

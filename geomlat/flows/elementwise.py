@@ -57,7 +57,7 @@ class Affine:
 
         def pull(dy: Array, dlogdet: Array) -> tuple[Array, Array]:
             ds = (dy * x * e + dlogdet) * (1.0 - t * t)
-            return xp.stack((ds, dy + xp.zeros_like(ds)), axis=-1), dy * e
+            return xp.stack((ds, dy), axis=-1), dy * e
 
         return (x * e + h[..., 1], s + xp.zeros_like(x)), pull
 

@@ -168,9 +168,9 @@ class TangentFlow(Density):
         """
         theta, first = self.vector(), stream(rng)
         p, xp = self.view(theta), namespace(theta)
-        edges = np.cumsum(np.exp(to_host(p.of(self)[0]).astype(np.float64)))
-        u = uniform(n, rng=first.child("chart")) * edges[-1]
-        chosen = np.minimum(np.searchsorted(edges, u, side="right"), len(edges) - 1)
+        logits = to_host(p.of(self)[0]).astype(np.float64)
+        edges = np.cumsum(np.exp(logits - logits.max()))
+        chosen = np.searchsorted(edges, uniform(n, rng=first.child("chart")) * edges[-1], side="right")
         y = xp.empty((n, self.n_features), dtype=theta.dtype)
         for k, flow in enumerate(self.flows):
             rows = np.flatnonzero(chosen == k)

@@ -8,9 +8,18 @@ import numpy as np
 import pytest
 
 from geomlat.backends import thread_limit
-from geomlat.flows import AdditiveCoupling, AffineCoupling, Chain, Permutation, SplineCoupling, coupling_flow
+from geomlat.flows import (
+    AdditiveCoupling,
+    AffineCoupling,
+    Chain,
+    Permutation,
+    SplineCoupling,
+    _coupling_kernels,
+    coupling_flow,
+)
 from geomlat.flows._coupling_kernels import bounded, parts_of
 from geomlat.flows._coupling_run import Run
+from geomlat.flows.coupling import _taken
 from geomlat.grad import gradcheck
 from geomlat.models import FlowMixture
 
@@ -25,6 +34,7 @@ CHAINS = {
     "between": Chain(
         (AffineCoupling(dim=2, hidden=(6,)), SplineCoupling(dim=2, hidden=(4,), bins=4), Permutation((1, 0)))
     ),
+    "last": Chain((SplineCoupling(dim=2, hidden=(4,), bins=4), AffineCoupling(dim=2, hidden=(6,)))),
 }
 every = pytest.mark.parametrize("name", CHAINS)
 dtypes = pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -68,6 +78,42 @@ def test_a_pass_is_the_array_expressions(name, dtype, scale, monkeypatch):
         assert a.dtype == dtype
         assert a.shape == b.shape
         np.testing.assert_allclose(a, b, rtol=0, atol=(2e-13 if dtype is np.float64 else 1e-5) * np.abs(b).max())
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_few_rows_of_a_small_coupling_are_the_formula(dtype):
+    """``x e^s + m`` with the relu network in plain NumPy, its inverse, and the pulls in the other direction."""
+    gen, eps = np.random.default_rng(0), 1e-13 if dtype is np.float64 else 1e-5
+    for kind, width in ((AffineCoupling, 2), (AdditiveCoupling, 1)):
+        coupling = kind(dim=4, hidden=(3,), keep=(3, 0), context=2)
+        theta = gen.standard_normal(coupling.layout.size).astype(dtype)
+        x, context, dy, dl = (gen.standard_normal(s).astype(dtype) for s in ((5, 4), (5, 2), (5, 4), (5,)))
+        p = coupling.view(theta)
+        w, b, w_last, b_last = (p[f"network.layers.{k}.{name}"] for k in (0, 1) for name in ("weight", "bias"))
+        seen = np.concatenate((x[:, [0, 3]], context), axis=1)
+        sums = seen @ w + b
+        h = (np.maximum(sums, 0.0) @ w_last + b_last).reshape(5, 2, width)
+        s, m = (3.0 * np.tanh(h[..., 0] / 3.0), h[..., 1]) if width == 2 else (np.zeros((5, 2)), h[..., 0])
+        slope = 1.0 - (s / 3.0) ** 2
+        for way, old, g in ((1.0, x[:, 1:3], dy[:, 1:3]), (-1.0, x[:, 1:3], dy[:, 1:3])):
+            new = old * np.exp(s) + m if way > 0.0 else (old - m) * np.exp(-s)
+            rule = coupling.forward_vjp if way > 0.0 else coupling.inverse_vjp
+            (y, logdet), pull = rule(p, x, context)
+            np.testing.assert_allclose(y, np.stack((x[:, 0], *new.T, x[:, 3]), axis=1), rtol=0, atol=30 * eps)
+            np.testing.assert_allclose(logdet, way * s.sum(1), rtol=0, atol=10 * eps)
+            ds = (g * old * np.exp(s) + dl[:, None] if way > 0.0 else -(g * new + dl[:, None])) * slope
+            dm = g if way > 0.0 else -g * np.exp(-s)
+            dh = (np.stack((ds, dm), axis=-1) if width == 2 else dm[..., None]).reshape(5, -1)
+            dsums = (dh @ w_last.T) * (sums > 0.0)
+            dseen = dsums @ w.T
+            expected = seen.T @ dsums, dsums.sum(0), np.maximum(sums, 0.0).T @ dh, dh.sum(0)
+            grad = np.ones_like(theta)
+            dx, dcontext = pull((dy, dl), coupling.view(grad))
+            wanted = np.stack((dy[:, 0] + dseen[:, 0], *(g * np.exp(way * s)).T, dy[:, 3] + dseen[:, 1]), axis=1)
+            scale = eps * 20.0 * max(np.abs(e).max() for e in (*expected, wanted))
+            np.testing.assert_allclose(dx, wanted, rtol=0, atol=scale)
+            np.testing.assert_allclose(dcontext, dseen[:, 2:], rtol=0, atol=scale)
+            np.testing.assert_allclose(grad - 1.0, np.concatenate([e.ravel() for e in expected]), rtol=0, atol=scale)
 
 
 @every
@@ -130,6 +176,35 @@ def test_rows_and_threads_do_not_matter():
     assert [parts_of(n) for n in (1, 64, 65, 256, 1000, 10**6)] == [1, 1, 2, 2, 4, 8]
 
 
+def test_a_part_writes_where_no_other_does(monkeypatch):
+    """Threads take the parts, two models' here, in any order and at once: a part may change nothing of another's."""
+    chain, gen, pull, changed = CHAINS["shallow"], np.random.default_rng(0), _coupling_kernels.pull, []
+
+    def one_by_one(items, *arrays):
+        pull(0, *arrays)
+        written = dict(zip(("state", "context", "work", "direct", "others"), arrays[-5:], strict=True))
+        for array in (written["work"], written["others"]):
+            array.fill(np.nan)
+        for i in range(items):
+            before = {name: array.copy() for name, array in written.items()}
+            pull._loop(i, i + 1, *arrays)
+            for name, array in written.items():
+                changed.append((i, name, np.flatnonzero(~np.equal(before[name], array) & ~np.isnan(array))))
+
+    x, dy = gen.standard_normal((2, 70, 3)), gen.standard_normal((2, 70, 3))
+    thetas = gen.standard_normal((2, chain.layout.size))
+    g, alone = np.zeros_like(thetas), np.zeros_like(thetas)
+    y_pull = chain.forward_vjp(chain.layout.view(thetas), x)[1]
+    y_pull((dy, dy[..., 0]), chain.layout.view(alone))
+    monkeypatch.setattr(_coupling_kernels, "pull", one_by_one)
+    y_pull((dy, dy[..., 0]), chain.layout.view(g))
+    np.testing.assert_array_equal(g, alone)
+    assert {i for i, *_ in changed} == {0, 1, 2, 3}
+    for i, name, where in changed:
+        for j, other, there in changed:
+            assert i == j or name != other or not np.intersect1d(where, there).size
+
+
 def test_a_pass_may_be_pulled_twice_and_beside_another():
     chain, theta, x, context, dy, dl = case("flow", batch=(300,))
     expected = both_ways(chain, theta, x, context, dy, dl)[4:]
@@ -149,6 +224,14 @@ def test_the_bounded_scale(raw):
     t = np.tanh(raw / 3.0)
     assert value == pytest.approx(3.0 * t, rel=2e-15, abs=1e-323)
     assert slope == pytest.approx(1.0 / np.cosh(min(abs(raw / 3.0), 170.0)) ** 2, rel=1e-14)
+
+
+def test_columns_side_by_side_are_not_copied():
+    x = np.arange(12.0).reshape(2, 6)
+    for columns in ((1, 2, 3), (0,), (5,), (), (3, 2), (0, 2)):
+        taken = _taken(np, x, columns)
+        np.testing.assert_array_equal(taken, x[:, list(columns)])
+        assert taken.size == 0 or np.shares_memory(taken, x) == (columns not in ((3, 2), (0, 2)))
 
 
 def test_what_a_pass_does_not_know_goes_by_array_expressions():

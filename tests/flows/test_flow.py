@@ -165,6 +165,16 @@ def test_a_base_needs_a_sampler_and_a_density_only():
     assert fitted.config()["base"]["type"].endswith("Logistic")
 
 
+def test_differences_of_a_base_are_relative_to_far_points():
+    class Cauchy:
+        def log_prob(self, z):
+            return -np.log1p(z * z).sum(-1)
+
+    z, dl = np.array([[3e4, -0.2], [-1e5, 40.0], [0.7, 2e-9]]), np.array([1.5, -2.0, 0.4])
+    _, pull = Flow((ActNorm(2),), Cauchy())._base_vjp(z)
+    np.testing.assert_allclose(pull(dl), dl[:, None] * -2.0 * z / (1.0 + z * z), rtol=1e-9, atol=1e-11)
+
+
 def test_a_flow_is_a_law_and_may_be_a_base():
     inner = FLOWS["affine"]
     inner.fitted(parameters(inner))

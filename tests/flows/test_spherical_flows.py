@@ -189,18 +189,35 @@ def test_a_tangent_density_integrates_to_one(scale):
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("windings", [0, 1])
-def test_a_tangent_density_at_its_base_and_opposite(dtype, windings):
-    model = TangentFlow(manifold=Sphere(2), base=BASES[0], windings=windings, **SMALL)
+@pytest.mark.parametrize("dim", [2, 3])
+def test_a_tangent_density_at_its_base_and_opposite(dtype, windings, dim):
+    """That of a normal law: geodesics of the lengths L add ``N(L) (L / sin)^(n - 1)``, the sine no less than 1e-6."""
+    base = np.eye(dim + 1)[-1]
+    model = TangentFlow(manifold=Sphere(dim), base=base, windings=windings, **SMALL)
     model.fitted(model.init(rng=0, dtype=dtype))
     steps = np.array([0.0, 1e-30, 1e-12, 1e-7, 1e-4])  # a geodesic of length 2 pi ends at the base
-    tilted = np.stack((np.sin(steps), np.zeros(5), np.cos(steps)), axis=-1).astype(dtype)
-    near, far = model.log_prob(tilted), model.log_prob(-tilted)
-    ends = np.log(2.0) + np.array([-0.5, -2.0]) * np.pi**2 - np.log(2.0 * np.pi) + np.log(np.array([1.0, 2.0]) * np.pi)
-    pole = np.exp(ends - np.log(1e-6)) * (1.0 if windings else np.array([0.5, 0.0]))
-    np.testing.assert_allclose(near[:3], np.log(1.0 / (2.0 * np.pi) + pole[1]), rtol=1e-5)
-    np.testing.assert_allclose(far[:3], np.log(pole[0]), rtol=1e-5)
-    assert near[4] == pytest.approx(-np.log(2.0 * np.pi), abs=1e-3)
-    assert far[4] < far[0] - 3.0
+    tilted = (np.cos(steps)[:, None] * base + np.sin(steps)[:, None] * np.eye(dim + 1)[0]).astype(dtype)
+    held = np.maximum(steps, 1e-6)
+    for x, first, tolerance in ((tilted, held, 1e-5), (-tilted, np.pi - steps, 1e-5 if dtype == np.float64 else 0.01)):
+        lengths = np.abs(first + 2.0 * np.pi * np.arange(-windings, windings + 1)[:, None])
+        each = np.exp(-0.5 * lengths**2) * (lengths / np.sin(held)) ** (dim - 1)
+        expected = np.log(each.sum(0)) - 0.5 * dim * np.log(2.0 * np.pi)
+        np.testing.assert_allclose(model.log_prob(x)[:4], expected[:4], rtol=1e-5)
+        np.testing.assert_allclose(model.log_prob(x)[4], expected[4], atol=tolerance)
+
+
+def test_weights_of_charts_are_relative():
+    model = fitted(TangentFlow(manifold=Sphere(2), base=BASES, **SMALL))
+    logits, found = model.view(model.theta)["logits"], []
+    for shift in (0.0, 1e3, -1e3):
+        logits[...] = np.array([0.3, -0.4]) + shift
+        g = np.zeros_like(model.theta)
+        loss, pull = model.loss_vjp(model.theta, points(), None)
+        pull(model.view(g))
+        found.append((model.log_prob(points()), model.sample(20, rng=0), loss, g))
+    for other in found[1:]:
+        for a, b in zip(found[0], other, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9)
 
 
 def test_a_tangent_density_on_the_hyperboloid():

@@ -21,6 +21,7 @@ from geomlat.flows import (
     SplineCoupling,
 )
 from geomlat.flows._affine_rows import moved_rows, pulled_rows
+from geomlat.flows.elementwise import Affine, Shift
 from geomlat.flows.moebius import MoebiusMixture
 from geomlat.grad import gradcheck, richardson
 
@@ -265,6 +266,20 @@ def test_rows_of_an_affine_coupling_are_those_of_the_array_expressions(keep, dty
     for a, b in zip(fast, slow, strict=True):
         assert a.dtype == dtype
         np.testing.assert_allclose(a, b, rtol=0, atol=(1e-13 if dtype is np.float64 else 2e-5) * np.abs(b).max())
+
+
+@pytest.mark.parametrize("map", [Affine(1.5), Shift()])
+def test_one_scale_and_shift_of_many_points(map):
+    """A log-slope of each number, though they share the parameters; the maps are their formulas."""
+    gen = np.random.default_rng(0)
+    h, x = gen.standard_normal((3, map.width)), gen.standard_normal((5, 3))
+    s = 1.5 * np.tanh(h[:, 0] / 1.5) if map.width == 2 else np.zeros(3)
+    for (y, logdet), expected, slope in (
+        (map.forward_vjp(h, x)[0], x * np.exp(s) + h[:, -1], s),
+        (map.inverse_vjp(h, x)[0], (x - h[:, -1]) * np.exp(-s), -s),
+    ):
+        np.testing.assert_allclose(y, expected, rtol=1e-14, atol=1e-15)
+        np.testing.assert_allclose(logdet, np.broadcast_to(slope, (5, 3)), rtol=1e-14, atol=0, strict=True)
 
 
 @pytest.mark.parametrize("make", [AffineCoupling, AdditiveCoupling, SplineCoupling])

@@ -6,7 +6,7 @@ import pytest
 
 from geomlat.backends import thread_limit
 from geomlat.nn import MLP, _dense_kernels
-from geomlat.nn._dense_run import MOST_ROWS, run, takes
+from geomlat.nn._dense_run import MOST_ROWS, _plan, _sizes, run, takes
 from geomlat.nn.layer import stacked_vjp
 
 EPS = {"float32": 1e-5, "float64": 1e-13}
@@ -123,6 +123,18 @@ def test_the_gradient_may_be_of_a_larger_model():
     run(net.layers, net.view(theta), x)[1](dy, other.view(grad))
     np.testing.assert_array_equal(grad[9:], outcome(run, net, theta, x, dy, np.zeros_like(theta))[2])
     assert not grad[:9].any()
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_the_work_is_shared_out_by_its_size(name):
+    """The products of a pass decide how many threads wake, and the largest strips are taken first."""
+    layers = NETS[name].layers
+    plan, weights = _plan(layers, NETS[name].layout), sum(layer.n_in * layer.n_out for layer in layers)
+    assert plan.weights == weights
+    assert _sizes(25, weights).tolist() == [25, _dense_kernels.PART, weights // 2]
+    sizes = [rows * layers[l].n_out for l, _, rows in plan.strips]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sum(sizes) == weights
 
 
 def test_memory_is_not_lent_again_while_it_is_seen():

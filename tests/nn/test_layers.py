@@ -90,6 +90,21 @@ def test_a_masked_output_sees_the_coordinates_before_its_own_and_the_context(dim
     np.testing.assert_array_equal(ways > 0, np.repeat(sees[:, :, None], width, axis=2))
 
 
+@pytest.mark.parametrize(("dim", "context"), [(1, 0), (1, 2), (2, 0), (4, 0), (4, 2)])
+def test_every_hidden_unit_of_a_masked_network_is_of_use(dim, context):
+    """As many as can be see so many coordinates: each decides an output, and each number of them has its share."""
+    first, second, last = MADE(dim, (13, 11), 2, context=context).layers
+    seen = first.mask[:dim].sum(0)
+    fewest = 0 if context or dim == 1 else 1
+    shares = np.unique(seen, return_counts=True)
+    np.testing.assert_array_equal(shares[0], np.arange(fewest, max(dim, 1)))
+    assert np.ptp(shares[1]) <= 1
+    np.testing.assert_array_equal(second.mask[:, :2].sum(1) > 0, seen <= fewest + 1)
+    for mask in (second.mask, last.mask):
+        assert mask.any(axis=1).all()
+    np.testing.assert_array_equal(first.mask[dim:], 1.0)
+
+
 def test_mlp_is_its_layers_in_a_row():
     layer = MLP((3, 4, 2), "elu", final="sigmoid")
     theta, x = random_theta(layer), np.random.default_rng(1).standard_normal((5, 3))
