@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import gc
-import importlib
+import importlib.util
 import json
 import math
 import os
@@ -37,6 +37,7 @@ from mutants import PACKAGES, ROOT, SOURCE, Mutant
 
 MODELS = ("test_objective.py", "test_vamp.py", "test_angles.py", "test_rate_of_latents.py")
 TESTS = ("manifolds", "distributions", "flows", "nn", "testing", *(f"models/{file}" for file in MODELS))
+LIBRARIES = ("array_api_strict", "torch", "mpmath", "sklearn.datasets", "scipy.stats", "matplotlib.pyplot")
 MEMORY = 12 << 30
 PATIENCE = 45.0
 LATER, BROKEN = 69, 70
@@ -131,10 +132,13 @@ class Living:
 
 
 def kernel_started() -> None:
-    """Have Numba read its tables before the children need them."""
+    """Have Numba read its tables, and other libraries imported, before the children need them."""
     from geomlat.manifolds import Sphere
 
     Sphere(2).dist(np.eye(3), np.eye(3))
+    for library in LIBRARIES:
+        if importlib.util.find_spec(library.partition(".")[0]):
+            importlib.import_module(library)
 
 
 class Warm:
