@@ -52,7 +52,7 @@ def test_maximisation(rule):
 
 
 def test_the_concentration_of_a_resultant_takes_few_steps(monkeypatch):
-    # From the bound of Amos the steps square the error at once; from a start without the dimension they first double it.
+    # From the bound of Amos the steps square the error at once; from less they would first double it.
     steps = []
     slope = _vmf_fit.vmf_dratio_scalar
     monkeypatch.setattr(_vmf_fit, "vmf_dratio_scalar", lambda m, x: steps.append(x) or slope(m, x))

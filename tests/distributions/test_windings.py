@@ -1,0 +1,114 @@
+"""The sum over windings of a wrapped normal law, run by Python, against mpmath, and the scalars it is made of."""
+
+import math
+
+import mpmath as mp
+import numpy as np
+import pytest
+
+from geomlat.distributions import _windings
+from geomlat.distributions._wrapped_entropy import _rule
+
+
+def exact(dim, r, a, period):
+    """The log of the sum by mpmath: every winding that counts."""
+    reach = int(12 / (a * period)) + 3 + int(math.sqrt(max(dim - 1, 0)) / (a * period))
+
+    def term(k):
+        x = r + k * period
+        return (abs(x / r) ** (dim - 1) if dim > 1 else 1) * mp.exp(-(a**2) * (x**2 - r**2) / 2)
+
+    return mp.log(mp.fsum(term(k) for k in range(-reach, reach + 1)))
+
+
+CASES = [
+    (1, 0.4, 0.7, 3.0),
+    (1, 0.0, 0.5, 2.0),
+    (2, 0.9, 1.1, 2.5),
+    (3, 0.2, 0.4, 4.0),
+    (7, 1.3, 1.7, 5.0),
+    (7, 1.3, 0.8, 3.0),
+    (20, 0.6, 2.0, 2.0),
+]
+
+
+@pytest.mark.parametrize(("dim", "r", "a", "period"), CASES)
+def test_windings_and_their_slopes(dim, r, a, period):
+    found = _windings.windings_scalar(float(dim), r, a, period)
+    with mp.workdps(40):
+        at = tuple(mp.mpf(x) for x in (r, a, period))
+        wanted = [exact(dim, *at)]
+        for i in range(3):
+
+            def along(x, i=i):
+                return exact(dim, *(x if j == i else y for j, y in enumerate(at)))
+
+            wanted.append(mp.diff(along, at[i]))
+    np.testing.assert_allclose(found, [float(x) for x in wanted], rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("dim", [1, 2, 5])
+def test_far_windings_are_an_integral(dim):
+    r, a, period = 0.7, 1e-7, 3.0
+    with mp.workdps(30):
+
+        def value(r, a, period):
+            total = 2 ** (mp.mpf(dim) / 2) * mp.gamma(mp.mpf(dim) / 2) / (a**dim * period)
+            return mp.log(total / (r ** (dim - 1) * mp.exp(-(a**2) * r**2 / 2)))
+
+        # Where a r is not small, too: each term of the derivatives is seen.
+        for at in ((r, a, period), (0.7, 1.3, 3.0), (2.5, 0.4, 1.7)):
+            at = tuple(mp.mpf(x) for x in at)
+            wanted = [value(*at)]
+            for i in range(3):
+
+                def along(x, i=i, at=at):
+                    return value(*(x if j == i else y for j, y in enumerate(at)))
+
+                wanted.append(mp.diff(along, at[i]))
+            found = _windings.far_windings(float(dim), *(float(x) for x in at))
+            np.testing.assert_allclose(found, [float(x) for x in wanted], rtol=1e-13, atol=1e-15)
+    found = _windings.windings_scalar(float(dim), r, a, period)
+    assert found == _windings.far_windings(float(dim), r, a, period)
+
+
+@pytest.mark.parametrize("power", [0.0, 1.0, 6.0, 40.0])
+def test_the_largest_of_the_log_ratios(power):
+    gen = np.random.default_rng(int(power))
+    for _ in range(20):
+        r, a, period = gen.uniform(0.05, 1.2), gen.uniform(0.1, 2.0), gen.uniform(2.4, 5.0)
+        peak = math.sqrt(power) / a
+        each = []
+        for k in range(-40, 41):
+            x = r + k * period
+            each.append(power * math.log(abs(x / r)) - 0.5 * a * a * (x * x - r * r))
+            assert _windings.log_ratio(power, r, a, period, float(k)) == pytest.approx(each[-1], rel=1e-12, abs=1e-12)
+        assert _windings.highest(power, r, a, period, peak) == pytest.approx(max(each), rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize("dim", [1.0, 2.0, 5.0, 30.0, 100.0])
+def test_radii_hold_the_mass(dim):
+    # In u = r / s the log density (n - 1) log u - u^2/2 has fallen by TAIL at the outer one.
+    for s in (1e-3, 0.01, 0.1):
+        start, stop = _windings.radii(dim, s)
+        mode = math.sqrt(dim - 1)
+        assert start == pytest.approx(max(0.0, s * (mode - math.sqrt(_windings.TAIL))), rel=1e-14)
+        if stop < math.pi:
+            u = stop / s
+            fallen = 0.5 * (u * u - mode * mode) - ((dim - 1) * math.log(u / mode) if mode else 0.0)
+            assert fallen == pytest.approx(_windings.TAIL, rel=1e-9)
+        else:
+            assert (start, stop) == (0.0, math.pi)
+    assert _windings.radii(dim, 3.0) == (0.0, math.pi)
+
+
+def test_the_rule_of_the_open_spaces():
+    # theta(t) = sum_j exp(-(pi j)^2 t) by mpmath, times dt / t = (1 + exp(-s)) ds at t = exp(s - exp(-s)).
+    times, theta = _rule()
+    s = -4.6 + np.arange(len(times)) / 20
+    np.testing.assert_allclose(times, np.exp(s - np.exp(-s)), rtol=1e-11)
+    for i in (0, 5, 40, 70, 85, len(times) - 1):
+        with mp.workdps(60):
+            t = mp.mpf(times[i])
+            whole = 1 / mp.sqrt(mp.pi * t) * mp.nsum(lambda j: mp.exp(-(j**2) / t), [-mp.inf, mp.inf]) / 2 - 0.5
+        assert theta[i] == pytest.approx(float(whole) * (1 + math.exp(-s[i])) / 20, rel=1e-11, abs=1e-300)
