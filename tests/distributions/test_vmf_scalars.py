@@ -8,8 +8,11 @@ import pytest
 from vmf_quadrature import unit_rows
 
 from geomlat.distributions import _vmf_levels as levels
+from geomlat.distributions import _vmf_power_kl as power_kl
+from geomlat.distributions import _vmf_rules as rules
 from geomlat.distributions import _vmf_sampling as sampling
 from geomlat.random import Stream, normal, philox
+from geomlat.special.vmf import vmf_one_minus_ratio
 
 PURPOSE = 3
 KEY = (0x1234567, 0x89ABCDEF)
@@ -312,3 +315,89 @@ def test_workers_and_their_scratch(monkeypatch, closed):
     ]:
         found, left, work = sampling._workers(np.broadcast_to(1.0, (1, m)), n, closed)
         assert (found, left.shape, work.shape) == (workers, (workers, per), (workers, 5, per))
+
+
+def exact_radial(m, kappa, noise):
+    """t of frozen noise by mpmath: a level at m = 3, else odds."""
+    if m == 3:
+        return exact_heights(kappa, noise)[0]
+    n = m - 1
+    q = n / (2 * kappa + mp.sqrt(4 * kappa**2 + n**2)) * noise
+    return 2 * q / (1 + q)
+
+
+@pytest.mark.parametrize(
+    ("m", "kappa", "noise"), [(3, 2.0, 0.3), (3, 11.0, 0.8), (2, 1.3, 0.7), (4, 0.4, 2.0), (9, 30.0, 0.8)]
+)
+def test_slope_and_score(m, kappa, noise):
+    # y of dt/dkappa = -y t (2 - t), and the derivative of the log density of the noise, by mpmath.
+    with mp.workdps(40):
+        t = exact_radial(m, mp.mpf(kappa), noise)
+        slope = mp.diff(lambda k: exact_radial(m, k, noise), kappa)
+        tail = mp.mpf(float(vmf_one_minus_ratio(m, kappa)))
+
+        def log_density(k):
+            # The odds' own: dt / dnoise along the way, the law of t with its constant for this kappa.
+            x = exact_radial(m, k, noise)
+            return (m - 3) * mp.log(x * (2 - x)) / 2 - k * x + mp.log(mp.diff(lambda s: exact_radial(m, k, s), noise))
+
+        score = tail + mp.diff(log_density, kappa, h=mp.mpf(10) ** -10)
+        t, y = float(t), float(-slope / (t * (2 - t)))
+    tail = float(tail)
+    if m == 3:
+        assert rules.slope_and_score(0, m, kappa, t, 2 - t, tail) == (pytest.approx(y, rel=1e-10), 0.0)
+    else:
+        found = rules.slope_and_score(1, m, kappa, t, 2 - t, tail)
+        assert found == (pytest.approx(y, rel=1e-12), pytest.approx(float(score), rel=1e-7))
+    assert rules.slope_and_score(2, m, kappa, t, 2 - t, tail) == (0.0, pytest.approx(tail - t, rel=1e-14))
+
+
+@pytest.mark.parametrize(("m", "estimator"), [(3, 0), (5, 1), (4, 2), (2, 1)])
+def test_cotangents_of_a_point(m, estimator):
+    # By complex steps of the plain reflection: every coordinate of mu moves alone, kappa through t.
+    gen = np.random.default_rng(m)
+    for sign in (1.0, -1.0):
+        mu, g, dz = unit_rows(gen, m), gen.standard_normal(m - 1), gen.standard_normal(m)
+        mu[0] = sign * abs(mu[0])
+        kappa, noise, advantage, tail = 2.3, 0.4, 1.7, 0.35
+        closed = int(m == 3)
+        t, rest = sampling.radial_t(m, kappa, closed, noise)
+        y, score = rules.slope_and_score(estimator, m, kappa, t, rest, tail)
+
+        def value(mu, t, sign=sign, g=g, dz=dz):
+            u = mu + sign * np.eye(len(mu))[0]
+            p = np.concatenate([[-sign * (1 - t)], np.sqrt(t * (2 - t)) * g / np.linalg.norm(g)])
+            return dz @ (p - 2 * u * (u @ p) / (u @ u))
+
+        wanted = [value(mu + 1e-30j * e, t).imag * 1e30 for e in np.eye(m)]
+        along = value(mu, t + 1e-30j).imag * 1e30 * (-y * t * rest) + advantage * score
+        dmu, dkappa = np.empty((2, m)), np.empty(2)
+        rules._rsample_pull.body(
+            1,
+            mu[None],
+            np.array([kappa]),
+            np.array([tail]),
+            np.array([np.nan, noise]),
+            np.stack([0 * g, g]),
+            np.stack([0 * dz, dz]),
+            np.array([advantage]),
+            closed,
+            estimator,
+            dmu,
+            dkappa,
+        )
+        np.testing.assert_allclose(dmu[1], wanted, rtol=1e-12, atol=1e-13)
+        assert dkappa[1] == pytest.approx(along, rel=1e-12)
+        assert rules.half_chord(np.stack([dz, g[[0] * m]]), 0, mu[None], 0) == pytest.approx(
+            0.5 * (dz - mu) @ (dz - mu)
+        )
+
+
+@pytest.mark.parametrize("m", [2.0, 3.0, 8.0])
+@pytest.mark.parametrize("kappa", [0.0, 0.6, 4.0, 60.0])
+def test_the_summit_of_the_density(m, kappa):
+    for a in (0.0, 0.2, 1.2, 2.5):
+        mode = power_kl.summit(m, kappa, a)
+        beside = [power_kl.log_density(m, kappa, a, mode + h) for h in (-1e-3, 0.0, 1e-3)]
+        assert max(beside) == beside[1]
+        assert abs(beside[2] - beside[0]) < 1e-3 * (2 * beside[1] - beside[0] - beside[2])

@@ -7,7 +7,7 @@ import pytest
 from scipy import special
 from wrapped_quadrature import scales
 
-from geomlat.distributions import WrappedNormal, fit_wrapped_normal
+from geomlat.distributions import WrappedNormal, _wrapped_fit, fit_wrapped_normal
 from geomlat.manifolds import Euclidean, Hyperboloid, PoincareBall, Product, Sphere, Torus
 
 SPACES = [
@@ -85,3 +85,43 @@ def test_bad_input():
         fit_wrapped_normal(sphere, np.tile(np.eye(3)[0], (5, 1)))
     with pytest.raises(ValueError, match="needs weights"):
         fit_wrapped_normal(sphere, np.eye(3), -np.ones(3))
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_one_step_in_flat_space_has_the_moments(monkeypatch, full):
+    # Whatever law it starts at: the mean, and the second moments about the centre before.
+    gen = np.random.default_rng(5)
+    x, w = gen.standard_normal((2, 30, 3)) @ gen.standard_normal((3, 3)), gen.dirichlet(np.ones(30), 2)
+    mean = np.einsum("bi,bij->bj", w, x)
+    diagonal, factor = scales(gen, 3, 2.5)
+    scale, seen = np.stack(2 * [factor if full else diagonal]), []
+    widened = _wrapped_fit._widened
+    monkeypatch.setattr(_wrapped_fit, "_widened", lambda *a: seen.append(a[3]) or widened(*a))
+    new_loc, new_scale, towards, size = _wrapped_fit._climb(np, Euclidean(3), x, w, mean, scale, full, np.ones(2))
+    moments = np.einsum("bi,bij,bik->bjk", w, x - mean[:, None], x - mean[:, None])
+    np.testing.assert_allclose(new_loc, mean, atol=1e-13)
+    np.testing.assert_allclose(towards, 0, atol=1e-13)
+    if full:
+        np.testing.assert_allclose(new_scale @ np.swapaxes(new_scale, -1, -2), moments, rtol=1e-11)
+        inverse = np.linalg.inv(factor)
+        excess = inverse @ moments @ inverse.T - np.eye(3)  # symmetric, as a Cholesky decomposition asks
+        np.testing.assert_allclose(size, np.abs(excess).max(axis=(1, 2)), rtol=1e-10)
+    else:
+        variances = np.einsum("bjj->bj", moments)
+        np.testing.assert_allclose(new_scale, np.sqrt(variances), rtol=1e-12)
+        excess = variances / scale**2 - 1
+        np.testing.assert_allclose(size, np.abs(excess).max(axis=1), rtol=1e-10)
+    np.testing.assert_allclose(seen[0], excess, rtol=1e-10, atol=1e-12)
+
+
+def test_a_part_of_a_step_has_that_part_of_the_moments():
+    gen = np.random.default_rng(6)
+    diagonal, factor = scales(gen, 3, 0.7)
+    t = np.array([0.25, 0.6])
+    excess = gen.uniform(-0.9, 2.0, (2, 3))
+    found = _wrapped_fit._widened(np, np.stack(2 * [diagonal]), t, excess, False)
+    np.testing.assert_allclose(found**2, diagonal**2 * (1 + t[:, None] * excess), rtol=1e-13)
+    excess = np.cov(gen.standard_normal((3, 9))) - 0.5 * np.eye(3)
+    found = _wrapped_fit._widened(np, np.stack(2 * [factor]), t, np.stack(2 * [excess]), True)
+    for k in range(2):
+        np.testing.assert_allclose(found[k] @ found[k].T, factor @ (np.eye(3) + t[k] * excess) @ factor.T, rtol=1e-12)
