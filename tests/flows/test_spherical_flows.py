@@ -152,6 +152,21 @@ def test_the_exact_density_does_not_depend_on_the_dequantiser(head):
     np.testing.assert_allclose(rough.log_prob(y), expected, atol=1e-6)
 
 
+def test_a_thin_shell_is_found_by_the_quantiles_of_the_dequantiser():
+    """A normal law about a point at 1e4, beyond the coarse grid of log-radii: its directions are normal, too."""
+    model = fitted(DequantizedDensity(manifold=Sphere(2), **SMALL), 0.0)
+    p = model.view(model.theta)
+    p["flow.transforms.0.network.layers.1.bias"][...] = [0.0, 8e3, 0.0, -6e3]
+    centre = model.flow.chain.forward(p, np.zeros((1, 3)))[0][0]
+    assert np.linalg.norm(centre) == pytest.approx(1e4)
+    p["network.layers.1.bias"][...] = np.log(1e4), np.log(np.expm1(1e-4))
+    beside = np.cross(centre / 1e4, np.array([[0.0, 0.0, 0.0], [1.0, 0.2, 0.3], [-2.0, 0.5, 1.0]]))
+    y = model.manifold.project(centre + beside)
+    expected = np.log(1e8 / (2.0 * np.pi)) - 0.5 * np.sum(beside**2, axis=-1)
+    np.testing.assert_allclose(model.log_prob(y), expected, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(model.log_prob_estimate(y, samples=4, rng=0), expected, rtol=0, atol=2e-3)
+
+
 def test_estimates_of_the_density_rise_to_the_exact_one():
     model, y = fitted(DequantizedDensity(manifold=Sphere(2), **SMALL)), points(400)
     exact = model.log_prob(y).mean()
