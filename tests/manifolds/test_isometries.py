@@ -15,6 +15,7 @@ from geomlat.manifolds import (
     ball_to_hyperboloid_vjp,
     hyperboloid_to_ball,
     hyperboloid_to_ball_vjp,
+    sphere_to_stereographic,
 )
 
 CURVATURES = [-1e-3, -0.5, -1.0, -10.0]
@@ -98,5 +99,13 @@ def test_bad_input_is_named():
         hyperboloid_to_ball(np.ones(3), curvature=1.0)
     with pytest.raises(ValueError, match="curvature < 0, got 0"):
         ball_to_hyperboloid(np.zeros(2), curvature=0.0)
-    with pytest.raises(ValueError, match="n >= 1, got 0"):
+    with pytest.raises(ValueError, match=r"Hyperboloid\(n\) needs n >= 1, got 0"):
         hyperboloid_to_ball(np.ones(1))
+    with pytest.raises(ValueError, match=r"Stereographic\(n\) needs n >= 1, got 0"):
+        sphere_to_stereographic(np.ones(1), curvature=1.0)
+
+
+def test_the_pole_is_cut_off_at_a_rounding_of_any_radius():
+    x = np.array([-1.0, 1e-20, -3e-20])
+    far = sphere_to_stereographic(x, curvature=1.0)
+    np.testing.assert_allclose(sphere_to_stereographic(4 * x, curvature=1 / 16), 4 * far, rtol=1e-14)

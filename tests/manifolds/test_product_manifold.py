@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from geomlat.grad import gradcheck
-from geomlat.manifolds import Euclidean, Hyperboloid, Product, Sphere, Torus
+from geomlat.manifolds import Euclidean, Hyperboloid, Product, SpecialOrthogonal, Sphere, Torus
 from geomlat.random import stream
 
 MIXED = Product(Sphere(2), Hyperboloid(3), Torus(2), scales=(2.0, 1.0, 0.25))
@@ -165,6 +165,62 @@ def test_a_table_of_flat_distances_is_right_next_to_the_points_and_far_away(dtyp
     np.testing.assert_allclose(table, space.dist(x[:, None], y), rtol=20 * single)
     half = Product(*[Euclidean(1)] * n, scales=[0.5] * n).pairwise_dist(x, y)
     np.testing.assert_allclose(half, exact(x, y, 0.5).astype(dtype), rtol=4 * single)
+
+
+def test_tables_of_lengths_whose_squares_vanish_or_overflow():
+    for size in (1e-200, 1e200):
+        x = size * np.array([[3.0, -1.0, 2.0], [0.0, 0.0, 1.0]])
+        for space, scale in ((Euclidean(3), 1.0), (Product(*[Euclidean(1)] * 3, scales=[2.0] * 3), 2.0)):
+            table = scale * size * 2 * np.sqrt([[14.0, 4.75], [4.75, 1.0]])
+            np.testing.assert_allclose(space.pairwise_dist(x, -x), table, rtol=1e-15)
+    for low in (1e-200, 1e200):
+        p = Product(Euclidean(1), Euclidean(1), scales=(3 * low, 4 * low))
+        np.testing.assert_allclose(p.pairwise_dist(np.zeros((1, 2)), np.ones((1, 2))), 5 * low, rtol=1e-15)
+
+
+class Seen(Euclidean):
+    """Remembers how many distances it was asked for at once."""
+
+    asked: list[int] = []
+
+    def pairwise_dist(self, x, y, /, *, out=None):
+        """The table of flat space."""
+        d = super().pairwise_dist(x, y, out=out)
+        Seen.asked.append(d.size)
+        return d
+
+
+@pytest.mark.parametrize("lead", [(), (3,)])
+def test_blocks_are_as_large_as_they_may_be(lead, monkeypatch):
+    monkeypatch.setattr("geomlat.manifolds.product.BLOCK", 500)
+    p, gen = Product(Seen(2), Seen(1)), np.random.default_rng(0)
+    x, y = gen.standard_normal((*lead, 37, 3)), gen.standard_normal((7, 3))
+    row = 7 * int(np.prod(lead))
+    steps = [row * n for n in np.diff([*range(0, 37, 500 // (2 * row)), 37])]
+    for out in (None, np.empty((*lead, 37, 7))):
+        Seen.asked = []
+        np.testing.assert_allclose(p.pairwise_dist(x, y, out=out), p.dist(x[..., None, :], y), rtol=1e-14)
+        assert Seen.asked[::2] == Seen.asked[1::2] == steps
+
+
+@pytest.mark.parametrize("lead", [(), (3,)])
+def test_blocks_of_matrices_are_as_large_as_they_may_be(lead, monkeypatch):
+    monkeypatch.setattr("geomlat.manifolds.base.BLOCK", 400)
+    m = SpecialOrthogonal(3)
+    x, y = m.random_point((*lead, 11), rng=2), m.random_point((5,), rng=3)
+    blocks = m._row_blocks(np, x, y)
+    row = 5 * 9 * int(np.prod(lead))
+    assert [a.size * 5 for _, a in blocks] == [row * n for n in np.diff([*range(0, 11, 400 // row), 11])]
+    np.testing.assert_array_equal(np.concatenate([a for _, a in blocks], axis=-4)[..., 0, :, :], x)
+    assert [rows.stop - rows.start for rows, _ in blocks] == [a.shape[-4] for _, a in blocks]
+
+
+def test_the_residual_of_a_mean_is_the_root_of_squares_of_the_scaled_ones():
+    p = Product(Sphere(2), Hyperboloid(2), Torus(1), scales=(3.0, 0.5, 2.0))
+    points = p.random_point((5,), rng=4)
+    _, status = p.mean(points)
+    each = [f.mean(a)[1].residual for f, a in zip(p.factors, p.split(points), strict=True)]
+    np.testing.assert_allclose(status.residual, np.linalg.norm(np.array(p.scales) * each), rtol=1e-14)
 
 
 def test_tables_of_no_points_of_infinite_ones_and_of_several_sets():

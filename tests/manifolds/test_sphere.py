@@ -67,6 +67,60 @@ def test_distance_and_log_are_exact_from_1e_300_to_the_cut_locus(n, kind):
         assert error(s.log(kind(x), kind(y)), log_of(a, b)) <= 1e-15
 
 
+@pytest.mark.parametrize("n", [2, 3, 6])
+@pytest.mark.parametrize("kind", [np.asarray, lambda a: a.view(Plain)], ids=["kernel", "generic"])
+def test_rows_of_which_all_squares_vanish_or_overflow(n, kind):
+    """Chords of 1e-200 to and from the antipode, between points whose lengths differ by a rounding."""
+    s, x = Sphere(n), np.zeros(n + 1)
+    tiny = np.arange(1.0, n + 2) * np.where(np.arange(n + 1) % 2, -1e-200, 1e-200)
+    x[0], tiny[0] = 1.0, 0.0
+    size, u = np.linalg.norm(tiny * 1e200), np.cos(np.arange(n + 1.0))
+    for sign in (1.0, -1.0):
+        y = sign * x + tiny
+        d = 1e-200 * size if sign > 0 else np.pi
+        assert s.dist(kind(x), kind(y)) == pytest.approx(d, rel=1e-15)
+        for length in (1.0, 1.0 + 2.0**-52, 1.0 - 2.0**-53):
+            v = s.log(kind(x), kind(sign * length * x + tiny))
+            np.testing.assert_allclose(v, d * (tiny * 1e200 / size), rtol=1e-15)
+        m = x if sign > 0 else tiny * 1e200 / size
+        np.testing.assert_allclose(s.transport(kind(x), kind(y), kind(u)), u - 2 * (m @ u) * m, rtol=1e-14)
+    if n > 2:
+        far = 2.0**500 * np.array([0.0, 3.0, -4.0, *[0.0] * (n - 2)])
+        r = 5 * 2.0**500
+        end = math.cos(r) * x + math.sin(r) * (far / r)
+        np.testing.assert_allclose(s.exp(kind(x), kind(far)), end, rtol=1e-15)
+
+
+@pytest.mark.parametrize("n", [3, 6])
+@pytest.mark.parametrize("kind", [np.asarray, lambda a: a.view(Plain)], ids=["kernel", "generic"])
+def test_off_the_sphere_the_formulas_are_those_that_are_written(n, kind):
+    gen, s = np.random.default_rng(5), Sphere(n)
+    x, y = 1.05 * s.random_point((6,), rng=gen), 0.98 * s.random_point((6,), rng=gen)
+    y[3:] = 0.2 * y[3:] - 0.9 * x[3:]
+    square = (np.sum((x - y) * (x + y), axis=-1) / 2) ** 2
+    near, far = (np.sqrt(np.sum(a * a, axis=-1) - square) for a in (x - y, x + y))
+    np.testing.assert_allclose(s.dist(kind(x), kind(y)), 2 * np.arctan2(near, far), rtol=1e-13)
+    v = s.log(kind(x), kind(-x))
+    np.testing.assert_allclose(np.linalg.norm(v, axis=-1), np.pi, rtol=1e-14)
+    np.testing.assert_allclose(v, s.log(x.view(Plain), -x.view(Plain)), rtol=1e-13)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, lambda a: a.view(Plain)], ids=["kernel", "generic"])
+def test_the_smallest_chords_between_points_of_several_entries(kind):
+    s, x = Sphere(3), np.array([0.6, -0.8, 0.0, 0.0])
+    y = x + np.array([0.0, 0.0, 3e-200, -4e-200])
+    assert s.dist(kind(x), kind(y)) == pytest.approx(5e-200, rel=1e-15)
+    assert s.dist(kind(x), kind(-y)) == np.pi
+    np.testing.assert_allclose(s.log(kind(x), kind(y)), y - x, rtol=1e-15)
+
+
+def test_a_point_is_within_a_hundred_roundings_of_length_one():
+    x = np.array([0.6, 0.0, 0.8])
+    np.testing.assert_array_equal(Sphere(2).contains(np.array([1 - 2e-14, 1 + 2e-14])[:, None] * x), True)
+    np.testing.assert_array_equal(Sphere(2).contains(np.array([1 - 3e-14, 1 + 3e-14])[:, None] * x), False)
+    assert Sphere(2).contains(1.05 * x, atol=0.06)
+
+
 @pytest.mark.parametrize("kind", [np.asarray, lambda a: a.view(Plain)], ids=["kernel", "generic"])
 def test_exp_and_transport_against_mpmath(kind):
     s = Sphere(3)

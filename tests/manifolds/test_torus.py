@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from geomlat.manifolds import Torus
+from geomlat.random import uniform
 
 mpmath.mp.dps = 60
 SUMS = [1e-300, 1e-9, 1.0, np.pi, 3.2, 7.0, 2 * np.pi, 22 * np.pi, 355.0, 1e4, 123456.789, 3.9e8]
@@ -53,6 +54,28 @@ def test_sums_next_to_half_a_turn_stay_in_range(kind):
 
 
 @KINDS
+def test_float32_sums_next_to_half_a_turn(kind):
+    s = (np.pi * np.arange(-41.0, 42.0, 2.0)).astype(np.float32)
+    s = np.concatenate([s, np.nextafter(s, np.float32(1e9)), np.nextafter(s, np.float32(-1e9))])[:, None]
+    y = Torus(1).exp(kind(s), kind(0 * s))
+    assert np.all(Torus(1).contains(y))
+    assert max(relative(a, wrapped(b)) for a, b in zip(y[:, 0], s[:, 0], strict=True)) < 2e-7
+
+
+@KINDS
+def test_what_a_sum_next_to_whole_turns_has_lost_is_given_back(kind):
+    t = Torus(1)
+    for big in (6.28, 6.2, 18.8, 100.5):
+        left = 2 * np.pi * round(big / (2 * np.pi)) - big
+        for small in (left * (1 + 1e-13), left + 1.1e-16, left + 7e-17):
+            for sign in (1.0, -1.0):
+                a, b = (kind(np.array([sign * v])) for v in (big, small))
+                for first, last in ((a, b), (b, a)):
+                    assert relative(t.exp(first, last)[0], wrapped(a[0], b[0])) < 4.5e-16
+                    assert relative(t.log(-first, last)[0], wrapped(a[0], b[0])) < 4.5e-16
+
+
+@KINDS
 def test_log_and_dist_are_exact_across_the_seam(kind):
     t = Torus(1)
     for gap in (1e-15, 1e-12, 1e-8, 1e-4, 0.1, 1.0, 3.0):
@@ -86,7 +109,7 @@ def test_angles_are_half_open_and_huge_sums_stay_finite(kind, dtype):
     assert y[0] < 0
     np.testing.assert_array_equal(t.contains(np.array([[half] * 4, [-half] * 4, [below] * 4], dtype)), [0, 1, 1])
     assert not t.contains(np.array([0, 0, 0, np.nan]))
-    assert t.contains(np.array([3.15, 0, 0, 0]), atol=0.01)
+    assert t.contains(np.array([3.15, -3.15, 0, 0]), atol=0.01)
     huge = kind(np.array([1e9, -1e20, np.finfo(dtype).max, -1e30], dtype=dtype))
     for y in (t.exp(0 * huge, huge), t.project(huge)):
         assert np.all(t.contains(y))
@@ -115,8 +138,8 @@ def test_kernels_equal_the_array_expressions(dtype):
         assert fast.dtype == plain.dtype == dtype
         np.testing.assert_allclose(fast, plain, rtol=8 * eps, atol=8 * eps)
     np.testing.assert_array_equal(t.pairwise_dist(x, y), t.dist(x[:, None], y))
-    tiny = np.full(3, 3e-200)
-    np.testing.assert_allclose(t.dist(0 * tiny, tiny), 3e-200 * np.sqrt(3), rtol=4e-16)
+    tiny = np.array([3e-200, -1e-200, 2e-200])
+    np.testing.assert_allclose(t.dist(0 * tiny, tiny), 1e-200 * np.sqrt(14), rtol=4e-16)
     with pytest.raises(ValueError, match="out must be"):
         t.pairwise_dist(x, y, out=np.empty((3, 3)))
     with pytest.raises(ValueError, match="n >= 1, got 0"):
@@ -129,6 +152,8 @@ def test_uniform_points_fill_the_angles_evenly():
     waves = np.exp(1j * x[:, None, :] * np.arange(1, 4)[:, None]).mean(axis=0)
     assert np.max(np.abs([waves.real, waves.imag])) < 4 * np.sqrt(0.5 / 50000)
     assert np.all(Torus(2).contains(Torus(2).random_point((1000,), rng=1, like=np.float32(0))))
+    # Not wrapped, which would round them.
+    np.testing.assert_array_equal(x, 2 * np.pi * (uniform((50000, 2), rng=0) - 0.5))
 
 
 def test_the_mean_is_the_global_one():
