@@ -178,29 +178,25 @@ def test_tables_of_lengths_whose_squares_vanish_or_overflow():
         np.testing.assert_allclose(p.pairwise_dist(np.zeros((1, 2)), np.ones((1, 2))), 5 * low, rtol=1e-15)
 
 
-class Seen(Euclidean):
-    """Remembers how many distances it was asked for at once."""
-
-    asked: list[int] = []
-
-    def pairwise_dist(self, x, y, /, *, out=None):
-        """The table of flat space."""
-        d = super().pairwise_dist(x, y, out=out)
-        Seen.asked.append(d.size)
-        return d
-
-
 @pytest.mark.parametrize("lead", [(), (3,)])
 def test_blocks_are_as_large_as_they_may_be(lead, monkeypatch):
     monkeypatch.setattr("geomlat.manifolds.product.BLOCK", 500)
+    asked = []
+
+    class Seen(Euclidean):
+        def pairwise_dist(self, x, y, /, *, out=None):
+            d = super().pairwise_dist(x, y, out=out)
+            asked.append(d.size)
+            return d
+
     p, gen = Product(Seen(2), Seen(1)), np.random.default_rng(0)
     x, y = gen.standard_normal((*lead, 37, 3)), gen.standard_normal((7, 3))
     row = 7 * int(np.prod(lead))
     steps = [row * n for n in np.diff([*range(0, 37, 500 // (2 * row)), 37])]
     for out in (None, np.empty((*lead, 37, 7))):
-        Seen.asked = []
+        asked.clear()
         np.testing.assert_allclose(p.pairwise_dist(x, y, out=out), p.dist(x[..., None, :], y), rtol=1e-14)
-        assert Seen.asked[::2] == Seen.asked[1::2] == steps
+        assert asked[::2] == asked[1::2] == steps
 
 
 @pytest.mark.parametrize("lead", [(), (3,)])

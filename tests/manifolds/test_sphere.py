@@ -114,6 +114,27 @@ def test_the_smallest_chords_between_points_of_several_entries(kind):
     np.testing.assert_allclose(s.log(kind(x), kind(y)), y - x, rtol=1e-15)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(("n", "k", "l"), [(2, 4, 5), (3, 4, 5), (8, 4, 5), (9, 66, 3), (4, 2, 130), (20, 66, 5)])
+def test_tables_of_few_points_in_one_block_and_in_two(n, k, l, dtype):
+    """Points off the sphere where a table takes the formula of the distance, with pairs next to 0 and to pi."""
+    s, eps = Sphere(n), float(np.finfo(dtype).eps)
+    x, y = s.random_point((k,), rng=0), s.random_point((l,), rng=1)
+    y[0], y[1], y[2] = x[0], x[1] + 1e-3 * y[1], -x[0] + 1e-3 * y[2]
+    y[1:3] /= np.linalg.norm(y[1:3], axis=-1, keepdims=True)
+    if n <= 16:
+        x[1], y[-1] = 1.02 * x[1], 0.97 * y[-1]
+    x, y = x.astype(dtype), y.astype(dtype)
+    a, b = x[:, None].astype(np.longdouble), y.astype(np.longdouble)
+    square = (np.sum((a - b) * (a + b), axis=-1) / 2) ** 2
+    near, far = (np.sqrt(np.maximum(np.sum(c * c, axis=-1) - square, 0)) for c in (a - b, a + b))
+    np.testing.assert_allclose(s.pairwise_dist(x, y), 2 * np.arctan2(near, far), rtol=16 * eps, atol=1e-30)
+    tiny = 2.0**-40 if dtype is np.float32 else 2.0**-600
+    y = np.eye(n + 1, dtype=dtype)[:2]
+    x = y + dtype(tiny) * np.roll(y, 1, axis=1)
+    np.testing.assert_allclose(np.diag(s.pairwise_dist(x, y)), tiny, rtol=8 * eps)
+
+
 def test_a_point_is_within_a_hundred_roundings_of_length_one():
     x = np.array([0.6, 0.0, 0.8])
     np.testing.assert_array_equal(Sphere(2).contains(np.array([1 - 2e-14, 1 + 2e-14])[:, None] * x), True)
