@@ -1,13 +1,15 @@
 """The sum over windings of a wrapped normal law, run by Python, against mpmath, and the scalars it is made of."""
 
+import itertools
 import math
 
 import mpmath as mp
 import numpy as np
 import pytest
+from wrapped_quadrature import gauss
 
 from geomlat.distributions import _windings
-from geomlat.distributions._wrapped_entropy import _rule
+from geomlat.distributions._wrapped_entropy import _rule, closed_entropy_scalar, unit_entropy
 
 
 def exact(dim, r, a, period):
@@ -111,3 +113,25 @@ def test_the_rule_of_the_open_spaces():
             t = mp.mpf(times[i])
             whole = mp.fsum(mp.exp(-(j**2) / t) for j in range(-40, 41)) / mp.sqrt(mp.pi * t) / 2 - 0.5
         assert theta[i] == pytest.approx(float(whole) * (1 + math.exp(-s[i])) / 20, rel=1e-11, abs=1e-300)
+
+
+@pytest.mark.parametrize(("dim", "s"), [(1, 0.2), (1, 1.5), (2, 0.15), (2, 1.3), (5, 0.2), (5, 2.5)])
+def test_the_entropy_on_the_unit_sphere(dim, s):
+    # The density of the point is c sum_k |r_k / sin r|^(n-1) exp(-r_k^2 / (2 s^2)), integrated by graded panels.
+    edges = np.concatenate([math.pi * 2.0 ** -np.arange(34, 0, -1), math.pi - math.pi * 2.0 ** -np.arange(2, 34)])
+    parts = [gauss(a, b, 1, 12) for a, b in itertools.pairwise(edges)]
+    r, width = (np.concatenate(v) for v in zip(*parts, strict=True))
+    k = np.arange(-12, 13)
+    wound = np.abs(r[:, None] + 2 * math.pi * k) ** (dim - 1) * np.exp(
+        -((r[:, None] + 2 * math.pi * k) ** 2) / (2 * s * s)
+    )
+    log_q = np.log(wound.sum(axis=1)) - (dim - 1) * np.log(np.sin(r)) - dim * math.log(s * math.sqrt(2 * math.pi))
+    mass = width * np.exp(log_q) * np.sin(r) ** (dim - 1)
+    value, slope = unit_entropy(float(dim), s)
+    assert value == pytest.approx(-(mass @ log_q) / mass.sum(), rel=1e-8)
+    h = 1e-4 * s
+    ends = [unit_entropy(float(dim), s + j * h)[0] for j in (-2, -1, 1, 2)]
+    assert slope == pytest.approx((ends[0] - 8 * ends[1] + 8 * ends[2] - ends[3]) / (12 * h), rel=1e-7)
+    scaled = closed_entropy_scalar(float(dim), 0.7 * s, 1.4 * math.pi)
+    by_period = (dim - slope * s) / (1.4 * math.pi)
+    assert scaled == pytest.approx((value + dim * math.log(0.7), slope / 0.7, by_period), rel=1e-12)
