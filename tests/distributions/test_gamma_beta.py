@@ -1,5 +1,6 @@
 """The gamma and the beta law: accuracy against mpmath, samplers at extreme shapes, implicit derivatives, edges."""
 
+import itertools
 import math
 
 import mpmath as mp
@@ -7,12 +8,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from geomlat.distributions import Beta, Gamma, kl_divergence, kl_divergence_vjp
+from geomlat.distributions import Beta, Gamma, _beta_rules, _beta_stein, _gamma_stein, kl_divergence, kl_divergence_vjp
+from geomlat.distributions import gamma as gamma_module
 from geomlat.distributions._beta_rules import beta_log_prob_scalar, beta_score_scalar, beta_shapes_scalar
 from geomlat.distributions._beta_stein import beta_stein_scalar
 from geomlat.distributions._gamma_sampling import gamma_centre
 from geomlat.distributions._gamma_stein import gamma_stein_scalar
 from geomlat.random import stream
+from geomlat.special.gamma import digamma_diff_scalar
+from geomlat.special.stirling import log_minus_digamma_scalar
 
 LEVEL = 1e-3
 SHAPES = [1e-3, 0.05, 0.3, 1.0, 2.5, 9.99, 10.0, 300.0, 1e6, 1e10]
@@ -79,6 +83,43 @@ def test_beta_derivative_against_mpmath(a, b):
         with mp.workdps(20):
             exact = float(mp_beta_stein(a, b, s))
         assert beta_stein_scalar(a, b, x, rest) == pytest.approx(exact, rel=1e-12, abs=0), s
+
+
+def counted(monkeypatch, module, name):
+    """How often a scalar is called from now on."""
+    body, calls = getattr(module, name), []
+    monkeypatch.setattr(module, name, lambda *a: calls.append(a) or body(*a))
+    return calls
+
+
+def test_the_beta_integral_ends_at_its_floor_after_few_steps(monkeypatch):
+    calls, spans = counted(monkeypatch, _beta_stein, "tail_logs"), 0
+    shapes = list(itertools.product((0.6, 2.5, 40.0, 3e3, 1e6, 5e8), repeat=2))
+    for (c, e), z in itertools.product(shapes, (-12.0, -4.0, -1.0, 0.0, 0.5, 2.0, 5.0, 12.0)):
+        s = math.log(c / e) + z * math.sqrt(1 / c + 1 / e)
+        head, tail = math.exp(-np.logaddexp(0, -s)), math.exp(-np.logaddexp(0, s))
+        log_x = math.log1p(-tail) if tail < 0.5 else math.log(head)
+        if log_x + digamma_diff_scalar(c, e) >= 0:
+            high, low = _beta_stein.tail_logs(head, tail, _beta_stein.beta_span(c, e, head, tail))
+            assert abs(c * high + e * low - _beta_stein.FLOOR) < 1
+            spans += 1
+    assert len(calls) - 2 * spans < 1.03 * spans
+
+
+def test_the_gamma_integral_ends_at_its_floor_after_few_steps(monkeypatch):
+    calls, spans = counted(monkeypatch, _gamma_stein, "exp_gap"), 0
+    shapes = (0.05, 0.3, 1.0, 2.0, 8.0, 40.0, 1e3, 1e6, 1e10)
+    for a, z in itertools.product(shapes, (-12.0, -5.0, -2.0, -0.5, 0.0, 0.5, 2.0, 5.0, 12.0)):
+        x, w = gamma_centre(a) * math.exp(z / math.sqrt(a)), z / math.sqrt(a)
+        if 0.2 < x < 1e14:
+            excess = w + math.log(gamma_centre(a) / a) + log_minus_digamma_scalar(a)
+            side = math.copysign(1.0, excess)
+            slope = side * ((1 if a >= 1 else -2) / 3 - gamma_centre(a) * math.expm1(w))
+            t = _gamma_stein.gamma_span(slope, x, side, (x - _gamma_stein.FLOOR) / a)
+            assert t > 0
+            assert abs(slope * t - x * _gamma_stein.exp_gap(side * t) - _gamma_stein.FLOOR) < 1
+            spans += 1
+    assert len(calls) - 2 * spans < 1.3 * spans
 
 
 def test_edges_of_draws():
@@ -179,6 +220,20 @@ def test_shapes_of_given_mean_logarithms(a, ratio):
     found = beta_shapes_scalar(float(mean), float(less), float(other))
     assert found == pytest.approx((a, b), rel=1e-10, abs=0)
     assert beta_shapes_scalar(0.5, 0.0, 0.1) == beta_shapes_scalar(0.5, 0.1, 0.0) == (math.inf, math.inf)
+
+
+def test_the_shape_and_the_shapes_are_found_in_few_steps(monkeypatch):
+    calls = counted(monkeypatch, gamma_module, "log_minus_digamma_scalar")
+    for a in 10.0 ** np.arange(-3, 9):
+        c = log_minus_digamma_scalar(a)
+        assert gamma_module.inverse_log_minus_digamma_scalar(c) == pytest.approx(a, rel=1e-12, abs=0)
+    assert len(calls) <= 35
+    assert gamma_module.inverse_log_minus_digamma_scalar(0.0) == math.inf
+    calls = counted(monkeypatch, _beta_rules, "log_minus_digamma_scalar")
+    for a, b in itertools.product((0.05, 0.4, 2.0, 30.0, 1e4), repeat=2):
+        less, other = (log_minus_digamma_scalar(t) - log_minus_digamma_scalar(a + b) for t in (a, b))
+        assert beta_shapes_scalar(a / (a + b), less, other) == pytest.approx((a, b), rel=1e-9, abs=0)
+    assert len(calls) <= 3 * 133
 
 
 # ---- sampler, fit, support ----

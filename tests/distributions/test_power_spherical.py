@@ -155,17 +155,47 @@ def test_fit_weights_batches_and_edges():
         PowerSpherical.fit(np.empty((0, 3)))
 
 
-@pytest.mark.parametrize(("m", "kappa", "trials"), [(2, 0.5, 8), (2, 5.0, 6), (3, 0.5, 80), (6, 2.0, 20)])
+@pytest.mark.parametrize(
+    ("m", "kappa", "trials"), [(2, 0.5, 7), (2, 5.0, 5), (3, 0.5, 23), (6, 2.0, 19), (4, 30.0, 16)]
+)
 def test_the_best_direction_is_reached_in_few_steps(monkeypatch, m, kappa, trials):
     """In the plane the step is Newton's; the slope along the sphere ends at the rounding of its terms."""
     gen, found = np.random.default_rng(0), []
     points, w = PowerSpherical(np.eye(m)[0], kappa).sample(50, rng=0), gen.dirichlet(np.ones(50))
     monkeypatch.setattr(_power_fit, "mean_miss", lambda *a: found.append(mean_miss(*a)) or found[-1])
-    mu = best_direction(np, points, w, w @ points / np.linalg.norm(w @ points))
+    start = w @ points if kappa < 30.0 else 0.3 * np.eye(m)[1] - w @ points
+    mu = best_direction(np, points, w, start / np.linalg.norm(start))
     slope = (w / (1 + points @ mu)) @ points
     np.testing.assert_allclose(slope - (slope @ mu) * mu, 0, atol=1e-13)
     assert len(found) <= trials
     assert min(found) == pytest.approx(-w @ np.log((1 + points @ mu) / 2), rel=1e-13)
+
+
+def test_the_best_direction_from_an_antipode_and_along_a_great_circle():
+    """A point at -mu has no slope that could be followed; where the data are flat the full step is too long."""
+    x = unit_rows(np.random.default_rng(0), 6, 3)
+    x[0], x[1] = (-1.0, 0.0, 0.0), (1.0, 0.0, 0.0)
+    w, arc = np.full(6, 1 / 6), np.array([-1.4, 1.3])
+    circle = np.stack([np.cos(arc), np.sin(arc), *np.zeros((4, 2))], 1)
+    for points, weights, start, atol in ((x, w, x[1], 1e-13), (circle, np.array([0.3, 0.7]), np.eye(6)[0], 1e-6)):
+        mu = best_direction(np, points, weights, start)
+        slope = (weights / (1 + points @ mu)) @ points
+        np.testing.assert_allclose(slope - (slope @ mu) * mu, 0, atol=atol)
+
+
+def test_the_concentration_is_found_in_few_steps(monkeypatch):
+    calls, body = [], _power_fit.digamma_diff_scalar
+    monkeypatch.setattr(_power_fit, "digamma_diff_scalar", lambda *a: calls.append(a) or body(*a))
+    for m in (2, 3, 5, 50, 1000):
+        for kappa in (0.1, 1.0, 10.0, 1e3, 1e6, 1e9):
+            a = 0.5 * (m - 1)
+            found = _power_fit.concentration_scalar(float(m), body(a + kappa, a))
+            assert found == pytest.approx(kappa, rel=1e-12 * (1 + a / kappa))
+    assert len(calls) <= 165
+    a = 0.5 * 6.0
+    assert _power_fit.concentration_scalar(7.0, 0.0) == math.inf
+    assert _power_fit.concentration_scalar(7.0, 1.01 * body(a, a)) == 0.0
+    assert 0 < _power_fit.concentration_scalar(7.0, 0.99 * body(a, a)) < 1
 
 
 def test_bad_input():

@@ -102,6 +102,9 @@ def test_a_slim_law_of_the_plane_against_another_quadrature():
     assert (by_k, by_11, by_22, by_o) == pytest.approx(slopes, rel=1e-10)
     assert (by_2, by_21) == pytest.approx((0.0, 0.0), abs=1e-12)
     # All lengths in another unit: K goes with the inverse square.
+    tenth = plane_kl(-100.0, 0.8, 0.0, 0.2, 0.0, 0.02, 0.08)
+    slopes = (by_k / 100.0, by_1 * 10.0, by_11 * 10.0, by_22 * 10.0, by_o * 10.0)
+    assert (value, *slopes) == pytest.approx([tenth[j] for j in (0, 1, 2, 4, 6, 7)], rel=1e-10)
     assert 2.0 * by_k + 8.0 * by_1 + 2.0 * by_11 + 0.2 * by_22 + 0.8 * by_o == pytest.approx(0.0, abs=1e-11)
 
 
