@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from geomlat.manifolds import Hyperboloid, SpecialOrthogonal, Sphere, Torus
+from geomlat.manifolds import Hyperboloid, SpecialOrthogonal, Sphere, Stereographic, Torus
 
 
 def test_it_starts_at_the_projected_arithmetic_mean():
@@ -24,6 +24,10 @@ def test_a_step_is_at_most_half_the_injectivity_radius(monkeypatch):
     made = s.dist(s.project(np.sum(points, axis=1)), x)
     assert np.max(made) == pytest.approx(np.pi / 2, rel=1e-12)
     assert status.steps == 1
+    m = Stereographic(2, 0.25)
+    flat = 2 * points[..., 1:] / (1 + points[..., :1])
+    start = m.project(np.mean(flat, axis=1))
+    assert np.max(m.dist(start, m.mean(flat)[0])) == pytest.approx(np.pi, rel=1e-12)
     assert not np.any(status.converged)
 
 

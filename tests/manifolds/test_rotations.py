@@ -270,3 +270,17 @@ def test_wrong_sizes_are_named():
         SO3.exp(np.ones(3), np.ones(3))
     with pytest.raises(ValueError, match=r"coordinates of shape \(..., 3\), got \(2,\)"):
         SO3.from_coordinates(np.eye(3), np.ones(2))
+
+
+@KINDS
+def test_vectors_of_which_squares_vanish_or_overflow(kind):
+    x, v = np.eye(3), np.array([1.0, -2.0, 2.0])
+    u = SO3.from_coordinates(x, 2.0**-700 * v)
+    y = np.asarray(SO3.exp(kind(x), kind(u)))
+    np.testing.assert_array_equal(y, x + u)
+    np.testing.assert_allclose(SO3.log(kind(x), kind(y)), u, rtol=1e-15)
+    assert SO3.dist(kind(x), kind(y)) == pytest.approx(3 * 2.0**-700, rel=1e-15)
+    np.testing.assert_allclose(SO3.transport(kind(x), kind(y), kind(u)), u, rtol=1e-15)
+    r, k = 3 * 2.0**495, SO3.from_coordinates(x, v / 3)
+    wanted = x + np.sin(r) * k + 2 * np.sin(r / 2) ** 2 * (k @ k)
+    np.testing.assert_allclose(SO3.exp(kind(x), kind(r * k)), wanted, rtol=1e-14, atol=1e-15)

@@ -9,6 +9,7 @@ import pytest
 from geomlat.distributions import WrappedNormal
 from geomlat.grad import gradcheck
 from geomlat.manifolds import PoincareBall, Stereographic
+from geomlat.manifolds.curved import arc_rest
 
 mpmath.mp.dps = 60
 CURVATURES = [-10.0, -1.0, -1e-3, -1e-8, -1e-12, 0.0, 1e-12, 1e-8, 1e-3, 1.0, 10.0]
@@ -121,13 +122,61 @@ def test_near_the_border_the_error_is_that_of_a_rounded_point(reach, distance, k
 
 
 @KINDS
+@pytest.mark.parametrize("n", [2, 3])
+def test_rows_of_which_squares_vanish_or_overflow(n, kind):
+    zero, rest = np.zeros(n), [0.0] * (n - 2)
+    a, b = np.array([3e-200, -1e-200, *rest]), np.array([1e-200, 2e-200, *rest])
+    far = 2.0**500 * np.array([3.0, -4.0, *rest])
+    for k in (-1.3, 0.0, 0.9):
+        m = Stereographic(n, k)
+        assert m.dist(kind(a), kind(b)) == pytest.approx(2e-200 * np.sqrt(13), rel=4e-15)
+        np.testing.assert_allclose(m.log(kind(a), kind(b)), b - a, rtol=4e-15)
+        np.testing.assert_allclose(m.exp(kind(a), kind(b - a)), b, rtol=4e-15)
+        c, d = np.array([0.3, *rest, 0.0]), np.array([0.3, *rest, 1e-200])
+        assert m.dist(kind(c), kind(d)) == pytest.approx(2e-200 / (1 + 0.09 * k), rel=4e-15)
+        y = np.asarray(m.exp(kind(zero), kind(far)))
+        size = {-1.3: (1 - 16 * 2.0**-52) / np.sqrt(1.3), 0.0: 5 * 2.0**500}.get(k) or np.nan
+        if k <= 0:
+            np.testing.assert_allclose(y, size * far / (5 * 2.0**500), rtol=4e-15)
+    y = np.asarray(Stereographic(n, 1.0).exp(kind(zero), kind(far)))
+    np.testing.assert_allclose(y, np.tan(5 * 2.0**500) * np.array([0.6, -0.8, *rest]), rtol=4e-15)
+
+
+def test_the_border_moves_with_the_curvature():
+    """``exp(0, u) = u / (|u| sqrt(-K))`` for the longest tangents."""
+    m, dy = Stereographic(2, np.asarray(-1.3)), np.array([2.0, -0.5])
+    y, pull = m.exp_vjp(np.zeros(2), np.array([300.0, -400.0]))
+    np.testing.assert_allclose(y, np.array([0.6, -0.8]) / np.sqrt(1.3), rtol=1e-14)
+    np.testing.assert_allclose(pull(dy)[2], dy @ y / 2.6, rtol=1e-13)
+
+
+@pytest.mark.parametrize("k", [-0.8, 0.9])
+def test_the_distance_of_close_points_is_differentiated_by_the_curvature(k):
+    """``2 |y - x| / A``: of a distance of 1e-12 too the derivative has all its digits."""
+    m = Stereographic(2, np.asarray(k))
+    x = np.array([0.3, -0.6])
+    y = x + np.array([1e-12, 2e-12])
+    a = 1 + k * (x @ x)
+    dk = m.dist_vjp(x, y)[1](np.asarray(1.0))[2]
+    assert float(dk) == pytest.approx(-2 * np.linalg.norm(y - x) * (x @ x) / a**2, rel=1e-9)
+
+
+def test_the_rest_of_an_arc_against_mpmath():
+    for k in (-1.0, 1.0):
+        for t in (1e-3, 0.1, 0.25, 0.4, 0.46, 0.7):
+            arc = (mpmath.atan if k > 0 else mpmath.atanh)(mpmath.mpf(t)) / mpmath.mpf(t)
+            got = arc_rest(np.asarray(k), np.asarray(t), np.asarray(float(arc)))
+            assert float(got) == pytest.approx(float((1 - arc) / (2 * k * mpmath.mpf(t) ** 2)), rel=2e-15)
+
+
+@KINDS
+@pytest.mark.parametrize("k", [0.7, 1e-4, 1e4])
 @pytest.mark.parametrize("gap", [1e-1, 1e-4, 1e-8, 1e-12, 1e-15])
-def test_close_to_the_cut_locus_only_the_direction_is_lost(gap, kind):
-    k = 0.7
+def test_close_to_the_cut_locus_only_the_direction_is_lost(gap, k, kind):
     m = Stereographic(3, k)
     for seed in range(4):
         x, u = pair(m, 1.0, 1.0, seed)
-        y = np.asarray(m.exp(x, u * ((np.pi / np.sqrt(k) - gap) / m.norm(x, u))))
+        y = np.asarray(m.exp(x, u * (((np.pi - gap) / np.sqrt(k)) / m.norm(x, u))))
         a, b, kk = precise(x), precise(y), mpmath.mpf(k)
         assert error(m.dist(kind(x), kind(y)), precise([exact_dist(kk, a, b)])) < 1e-15
         assert error(m.log(kind(x), kind(y)), exact_log(kk, a, b)) < 1e-15 / min(gap, 1)
