@@ -1,11 +1,14 @@
 """The scalar functions of the von Mises-Fisher sampler, run by Python, against their formulas in mpmath and NumPy."""
 
+import itertools
 import math
 
 import mpmath as mp
 import numpy as np
 import pytest
+from scipy.special import ive
 from vmf_quadrature import unit_rows
+from wrapped_quadrature import gauss
 
 from geomlat.distributions import _vmf_levels as levels
 from geomlat.distributions import _vmf_power_kl as power_kl
@@ -401,3 +404,38 @@ def test_the_summit_of_the_density(m, kappa):
         beside = [power_kl.log_density(m, kappa, a, mode + h) for h in (-1e-3, 0.0, 1e-3)]
         assert max(beside) == beside[1]
         assert abs(beside[2] - beside[0]) < 1e-3 * (2 * beside[1] - beside[0] - beside[2])
+
+
+def mean_of_log_h(m, kappa, chord):
+    """E log((1 + cos b)/2) by panels in the angle b, graded towards pi where the logarithm has its pole."""
+    edges = np.concatenate([np.linspace(0, 0.75 * math.pi, 12), math.pi * (1 - 2.0 ** -np.arange(3, 42))])
+    parts = [gauss(low, high, 1, 20) for low, high in itertools.pairwise(edges)]
+    b, width = (np.concatenate(v) for v in zip(*parts, strict=True))
+    x = kappa * math.sqrt(chord * (2 - chord)) * np.sin(b)
+    order = 0.5 * (m - 1) - 1
+    mass = width * ive(order, x) * x**-order * np.exp(x + kappa * ((1 - chord) * np.cos(b) - 1)) * np.sin(b) ** (m - 2)
+    return mass @ np.log(np.cos(0.5 * b) ** 2) / mass.sum()
+
+
+@pytest.mark.parametrize(("m", "kappa", "chord"), [(2, 0.7, 0.4), (3, 3.0, 1.6), (6, 12.0, 0.9)])
+def test_mean_of_log_h_and_its_slopes(m, kappa, chord):
+    found = power_kl.mean_log_h_scalar(float(m), kappa, chord)
+    h = 1e-3 * min(1.0, chord)
+    by_kappa = [mean_of_log_h(m, kappa + j * h, chord) for j in (-2, -1, 1, 2)]
+    by_chord = [mean_of_log_h(m, kappa, chord + j * h) for j in (-2, -1, 1, 2)]
+    slopes = [(e[0] - 8 * e[1] + 8 * e[2] - e[3]) / (12 * h) for e in (by_kappa, by_chord)]
+    assert found[0] == pytest.approx(mean_of_log_h(m, kappa, chord), rel=1e-9)
+    assert found[1:] == (pytest.approx(slopes[0], rel=1e-6), pytest.approx(slopes[1], rel=1e-6))
+
+
+def test_where_a_density_is_cut():
+    # The ends of the range: no more than its last digits beyond where the density is exp(FLOOR) of its largest.
+    for m, kappa, a in ((2.0, 0.5, 1.0), (3.0, 40.0, 0.3), (9.0, 4.0, 2.0)):
+        mode = power_kl.summit(m, kappa, a)
+        floor = power_kl.log_density(m, kappa, a, mode) + power_kl.FLOOR
+        for end in (-power_kl.END, power_kl.END):
+            s = power_kl.cut(m, kappa, a, mode, end, floor)
+            assert power_kl.log_density(m, kappa, a, s) == pytest.approx(floor, rel=1e-8)
+    for s in (-9.0, -0.4, 0.7, 12.0):
+        b, sin_b = power_kl.angle_of(s)
+        assert (math.log(math.tan(0.5 * b)), math.sin(b)) == pytest.approx((-0.5 * s, sin_b), rel=1e-12)
