@@ -14,8 +14,9 @@ from geomlat.distributions import _vmf_levels as levels
 from geomlat.distributions import _vmf_power_kl as power_kl
 from geomlat.distributions import _vmf_rules as rules
 from geomlat.distributions import _vmf_sampling as sampling
+from geomlat.distributions import _vmf_stein as stein
 from geomlat.random import Stream, normal, philox
-from geomlat.special.vmf import vmf_one_minus_ratio
+from geomlat.special.vmf import vmf_one_minus_ratio_scalar
 
 PURPOSE = 3
 KEY = (0x1234567, 0x89ABCDEF)
@@ -337,7 +338,7 @@ def test_slope_and_score(m, kappa, noise):
     with mp.workdps(40):
         t = exact_radial(m, mp.mpf(kappa), noise)
         slope = mp.diff(lambda k: exact_radial(m, k, noise), kappa)
-        tail = mp.mpf(float(vmf_one_minus_ratio(m, kappa)))
+        tail = mp.mpf(float(vmf_one_minus_ratio_scalar(float(m), kappa)))
 
         def log_density(k):
             # The odds' own: dt / dnoise along the way, the law of t with its constant for this kappa.
@@ -439,3 +440,26 @@ def test_where_a_density_is_cut():
     for s in (-9.0, -0.4, 0.7, 12.0):
         b, sin_b = power_kl.angle_of(s)
         assert (math.log(math.tan(0.5 * b)), math.sin(b)) == pytest.approx((-0.5 * s, sin_b), rel=1e-12)
+
+
+@pytest.mark.parametrize("m", [2.0, 3.0, 4.0, 9.0, 50.0])
+def test_the_span_of_a_tail_ends_at_the_floor(m):
+    # The Newton steps have found the root, or nothing of the tail lies below the floor.
+    found = 0
+    for kappa in (0.1, 1.0, 8.0, 100.0, 1e4):
+        for theta in (0.05, 0.6, 1.5, 2.6):
+            right = 1 - math.cos(theta) < vmf_one_minus_ratio_scalar(float(m), kappa)
+            full = 0.5 * theta if right else -0.5 * (math.pi - theta)
+            s, c = math.sin(theta), math.cos(theta)
+            d = stein.tail_span(m, kappa, s, c, full)
+            if d == full:
+                d = 0.98 * full
+                assert stein.tail_log(m, kappa, s, c, math.sin(d), math.cos(d)) > stein.FLOOR
+            else:
+                value = stein.tail_log(m, kappa, s, c, math.sin(d), math.cos(d))
+                assert value == pytest.approx(stein.FLOOR, rel=0, abs=1e-4)
+                found += 1
+                phi = theta - 2 * d
+                exact = kappa * (math.cos(phi) - c) + (m - 2) * math.log(math.sin(phi) / s)
+                assert value == pytest.approx(exact, rel=1e-9)
+    assert found >= 5

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from vmf_quadrature import unit_rows
 
-from geomlat.distributions import VonMisesFisher, _vmf_em, _vmf_fit, _vmf_starts
+from geomlat.distributions import VonMisesFisher, VonMisesFisherMixture, _vmf_em, _vmf_fit, _vmf_starts, vmf_mixture
 from geomlat.distributions._unit_rows import unit_rows as as_rows
 from geomlat.random import stream
 from geomlat.special.vmf import vmf_one_minus_ratio_scalar, vmf_ratio_scalar
@@ -126,3 +126,10 @@ def test_cluster_goes_on_until_the_cosines_gain_no_more():
     assert (own * (x @ again.T)).sum() / len(x) - (own * (x @ found.mu.T)).sum() / len(x) < 1e-5
     np.testing.assert_allclose(found.mu, again, atol=0.02)
     np.testing.assert_allclose(found.kappa, found.kappa[0], rtol=1e-15)
+
+
+def test_a_level_rounded_up_to_the_last_edge_draws_the_last_component(monkeypatch):
+    model = VonMisesFisherMixture(3, rng=0).fit(unit_rows(np.random.default_rng(0), 40, 3))
+    levels = np.array([0.0, 1.0, 0.5, 1.0])
+    monkeypatch.setattr(vmf_mixture, "uniform", lambda n, rng, xp: levels[:n])
+    assert model.sample(4)[1].tolist() == [0, 2, int(np.searchsorted(np.cumsum(model.weights_), 0.5)), 2]

@@ -125,3 +125,12 @@ def test_a_part_of_a_step_has_that_part_of_the_moments():
     found = _wrapped_fit._widened(np, np.stack(2 * [factor]), t, np.stack(2 * [excess]), True)
     for k in range(2):
         np.testing.assert_allclose(found[k] @ found[k].T, factor @ (np.eye(3) + t[k] * excess) @ factor.T, rtol=1e-12)
+
+
+def test_a_fit_ends_long_before_its_limit(monkeypatch):
+    # Near the end steps gain less than a rounding, and are taken all the same.
+    steps, climb = [], _wrapped_fit._climb
+    monkeypatch.setattr(_wrapped_fit, "_climb", lambda *a: steps.append(1) or climb(*a))
+    q = WrappedNormal(Hyperboloid(2), Hyperboloid(2).random_point(rng=3), np.array([0.4, 0.9]))
+    fit_wrapped_normal(Hyperboloid(2), q.sample(100, rng=4))
+    assert len(steps) <= 40
