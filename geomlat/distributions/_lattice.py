@@ -45,7 +45,7 @@ def lattice_vjp(
         da = -share[..., None] * (w[..., None, :] + a)
         dw = -xp.sum(share[..., None] * a, axis=-2)
         back = xp.matmul(da, inverse)
-        dfactor = -xp.matmul(xp.matrix_transpose(back), a + 0 * da)
+        dfactor = -xp.matmul(xp.matrix_transpose(back), a)
         by_turn = xp.sum(back * turns, axis=tuple(range(back.ndim - 1)))
         ends = np.cumsum([0, *(form.copies * form.dim for form in forms)]).tolist()
         dforms = [(None, xp.sum(by_turn[i:j])) for i, j in itertools.pairwise(ends)]

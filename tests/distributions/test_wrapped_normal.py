@@ -175,8 +175,8 @@ def test_the_lattice_of_leaning_scales(monkeypatch):
     gradcheck(rule, *at, w[1:], factor[1:], step=1e-3, directions=1)
     assert rule(*at, w[:0], factor[:0])[0].shape == (0,)
     # The limit is that of the windings that would be summed.
-    few = forms(3.0, math.inf), lambda d: d, np.linalg.inv(factor[1]), w[1], np.full(5, 0.6)
-    sides = np.ceil(np.sqrt(0.25 * 2 * 25 + 80) * np.linalg.norm(factor[1], axis=-1) / 3.0 + 0.5)[:2]
+    few = forms(0.5, math.inf), lambda d: d, np.linalg.inv(factor[1]), w[1], np.full(5, 0.06)
+    sides = np.ceil(np.sqrt(0.5 * (0.5 / 0.06) ** 2 + 80) * np.linalg.norm(factor[1], axis=-1) / 0.5 + 0.5)[:2]
     for limit, match in ((np.prod(2 * sides + 1), None), (np.prod(2 * sides + 1) - 1, "too many to sum: ")):
         monkeypatch.setattr(_lattice, "LIMIT", limit)
         with contextlib.nullcontext() if match is None else pytest.raises(NotImplementedError, match=match):
