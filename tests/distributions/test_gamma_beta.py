@@ -55,6 +55,13 @@ def test_gamma_derivative_against_mpmath(a):
         assert gamma_stein_scalar(a, w) == pytest.approx(exact, rel=1e-12, abs=0), level
 
 
+@pytest.mark.parametrize(("a", "x"), [(0.6, 0.21)])
+def test_gamma_derivative_to_the_left_of_a_small_shape(a, x):
+    with mp.workdps(30):
+        exact = float(mp_gamma_stein(a, mp.log(mp.mpf(x) / (mp.mpf(a) + mp.mpf(2) / 3))))
+    assert gamma_stein_scalar(a, math.log(x / gamma_centre(a))) == pytest.approx(exact, rel=1e-12, abs=0)
+
+
 def mp_beta_stein(a, b, s):
     """d logit / da by the tail integral of log x - E log X in the logit."""
     a, b, s = mp.mpf(a), mp.mpf(b), mp.mpf(s)

@@ -3,12 +3,14 @@
 import itertools
 import math
 
+import mpmath as mp
 import numpy as np
 import pytest
 from scipy import stats
+from wrapped_quadrature import gauss
 
 from geomlat.distributions import WrappedNormal, kl_divergence, kl_divergence_vjp, kl_estimate, kl_method
-from geomlat.distributions._sphere_kl import sphere_kl
+from geomlat.distributions._sphere_kl import log_density, over_angles, sphere_kl
 from geomlat.grad import gradcheck
 from geomlat.manifolds import Euclidean, SpecialOrthogonal, Sphere, Stereographic
 
@@ -83,6 +85,35 @@ def test_by_another_quadrature(case):
     assert found == pytest.approx(brute_force(*case, 16, 4.0, 12, 0.5), rel=3e-8)
     larger = float(sphere_kl(float(n), 3 * TAU, 3 * apart, 3 * s, 3 * o)[0])
     assert larger == pytest.approx(found, rel=1e-12)
+
+
+@pytest.mark.parametrize(("n", "r", "s"), [(2, 0.7, 0.3), (2, 2.9, 1.4), (5, 1.6, 0.9), (9, 0.4, 2.5)])
+def test_the_wound_density_and_its_slopes_against_mpmath(n, r, s):
+    def exact(r, s):
+        turns = [abs(r + 2 * mp.pi * k) ** (n - 1) * mp.npdf(r + 2 * mp.pi * k, 0, s) for k in range(-9, 10)]
+        return mp.log(mp.fsum(turns)) - (n - 1) * mp.log(s * mp.sqrt(2 * mp.pi) * mp.sin(r))
+
+    with mp.workdps(30):
+        at = mp.mpf(r), mp.mpf(s)
+        expected = [float(v) for v in (exact(*at), mp.diff(exact, at, (1, 0)), mp.diff(exact, at, (0, 1)))]
+    assert log_density(float(n), r, math.sin(r), math.cos(r), s) == pytest.approx(expected, rel=1e-11)
+
+
+@pytest.mark.parametrize(("n", "d", "r", "o"), [(2, 1.2, 0.5, 0.4), (3, 0.6, 1.4, 0.7), (7, 2.2, 1.1, 0.9)])
+def test_means_over_the_angle_and_their_slopes(n, d, r, o):
+    f, weight = gauss(0.0, math.pi, 60)
+    weight = weight * np.sin(f) ** (n - 2)
+    there = np.arccos(math.cos(d) * math.cos(r) + math.sin(d) * math.sin(r) * np.cos(f))
+    each = [log_density(float(n), t, math.sin(t), math.cos(t), o)[0] for t in there]
+    value, by_d, by_o = over_angles(float(n), d, r, math.sin(r), o)
+    assert value == pytest.approx(weight @ each / weight.sum(), rel=1e-11)
+    for slope, (a, b) in ((by_d, (1e-3, 0.0)), (by_o, (0.0, 1e-3))):
+        one, two = (
+            over_angles(float(n), d + t * a, r, math.sin(r), o + t * b)[0]
+            - over_angles(float(n), d - t * a, r, math.sin(r), o - t * b)[0]
+            for t in (1, 2)
+        )
+        assert slope == pytest.approx((8 * one - two) / 0.012, rel=1e-8)
 
 
 @pytest.mark.slow

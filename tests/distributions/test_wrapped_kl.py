@@ -3,6 +3,7 @@
 import itertools
 import math
 
+import mpmath as mp
 import numpy as np
 import pytest
 from scipy import stats
@@ -21,7 +22,7 @@ from geomlat.distributions import (
     kl_estimate_vjp,
     kl_method,
 )
-from geomlat.distributions._hyperbolic_kl import branch_width, hyperbolic_kl
+from geomlat.distributions._hyperbolic_kl import branch_width, hyperbolic_kl, integrand, over_angles, quartic
 from geomlat.distributions._plane_kl import plane_kl
 from geomlat.grad import gradcheck
 from geomlat.manifolds import Euclidean, Hyperboloid, PoincareBall, Sphere, Stereographic
@@ -106,6 +107,55 @@ def test_a_slim_law_of_the_plane_against_another_quadrature():
     slopes = (by_k / 100.0, by_1 * 10.0, by_11 * 10.0, by_22 * 10.0, by_o * 10.0)
     assert (value, *slopes) == pytest.approx([tenth[j] for j in (0, 1, 2, 4, 6, 7)], rel=1e-10)
     assert 2.0 * by_k + 8.0 * by_1 + 2.0 * by_11 + 0.2 * by_22 + 0.8 * by_o == pytest.approx(0.0, abs=1e-11)
+
+
+INTEGRANDS = [(2, -1.0, 0.8, 0.5, 0.6, 0.3), (5, -0.3, 2.0, 3.0, 1.4, 0.9), (3, -4.0, 3.0, 0.2, 0.5, 0.05)]
+
+
+@pytest.mark.parametrize("case", INTEGRANDS)
+def test_the_integrand_and_its_slopes_against_mpmath(case):
+    n, curvature, apart, r, other, half = case
+
+    def to_centre(curvature, apart, r):
+        k = mp.sqrt(-curvature)
+        both = mp.sinh(k * apart) * mp.sinh(k * r) * (1 - 2 * mp.mpf(half))
+        return mp.acosh(mp.cosh(k * apart) * mp.cosh(k * r) - both) / k
+
+    def at(there, curvature, r, other):
+        k = mp.sqrt(-curvature)
+        return there**2 / (2 * other**2) + (n - 1) * mp.log(mp.sinh(k * there) * r / (mp.sinh(k * r) * there))
+
+    def exact(curvature, apart, r, other):
+        return at(to_centre(curvature, apart, r), curvature, r, other)
+
+    with mp.workdps(40):
+        args = [mp.mpf(v) for v in case[1:5]]
+        there, k = to_centre(*args[:3]), mp.sqrt(-args[0])
+        common = mp.diff(lambda t: at(t, args[0], args[2], args[3]), there) * k / mp.sinh(k * there)
+        slopes = [mp.diff(exact, tuple(args), tuple(int(i == j) for i in range(4))) for j in range(4)]
+        expected = [float(v) for v in (exact(*args), *slopes, common)]
+        for x in (0.3, 2.9, 3.1, 12.0):
+            y = mp.mpf(x)
+            shape = float((y * mp.sinh(y) - 2 * (mp.cosh(y) - 1)) / y**4)
+            assert quartic(x) == pytest.approx(shape, rel=1e-13)
+    found = integrand(float(n), math.sqrt(-curvature), apart, r, other, half)
+    assert found == pytest.approx(expected, rel=1e-11)
+
+
+@pytest.mark.parametrize("n", [2, 4, 11])
+def test_integrals_over_the_angle_are_those_of_a_mean_and_its_slopes(n):
+    """Their weight is the surface of the sphere of directions; slopes by differences of fourth order."""
+    at = np.array([1.3, 0.9, 1.7, 0.8])  # k, D, r, s'
+    mass, value, by_k, *slopes = over_angles(float(n), *at)
+    assert mass == pytest.approx(math.sqrt(math.pi) * math.gamma((n - 1) / 2) / math.gamma(n / 2), rel=1e-13)
+    angle, weight = gauss(0.0, math.pi, 40)
+    weight = weight * np.sin(angle) ** (n - 2)
+    each = [integrand(float(n), *at, math.sin(a / 2) ** 2)[0] for a in angle]
+    assert value == pytest.approx(weight @ each, rel=1e-12)
+    for j, slope in enumerate((-2 * at[0] * by_k, *slopes)):
+        h = 1e-2 * np.eye(4)[j]
+        one, two = (over_angles(float(n), *(at + t * h))[1] - over_angles(float(n), *(at - t * h))[1] for t in (1, 2))
+        assert slope == pytest.approx((8 * one - two) / 0.12, rel=1e-6)
 
 
 def digits(text):
