@@ -53,8 +53,17 @@ for script in (ROOT / "examples").glob("*.py"):
         (COPIES / script.name).write_text(text)
 
 # What takes more than a minute or needs more than the data at hand is shown without being run.
-QUICK = "mean_rotation|curved_surfaces|circle_recovery|vamp_on_the_sphere" + (
-    "|frechet_means" if "GEOMLAT_DATA" in os.environ else ""
+QUICK = "|".join(
+    (
+        "mean_rotation",
+        "curved_surfaces",
+        "circle_recovery",
+        "vamp_on_the_sphere",
+        "hyperspherical_vae",
+        "mixed_curvature",
+        "tree_vae",
+        *(["frechet_means"] if "GEOMLAT_DATA" in os.environ else []),
+    )
 )
 RUN = os.environ.get("GEOMLAT_GALLERY", QUICK)
 sphinx_gallery_conf = {
