@@ -134,3 +134,18 @@ def test_a_fit_ends_long_before_its_limit(monkeypatch):
     q = WrappedNormal(Hyperboloid(2), Hyperboloid(2).random_point(rng=3), np.array([0.4, 0.9]))
     fit_wrapped_normal(Hyperboloid(2), q.sample(100, rng=4))
     assert len(steps) <= 40
+
+
+def test_a_step_too_far_is_halved_until_it_gains():
+    gen = np.random.default_rng(7)
+    x, w = gen.standard_normal((1, 40, 2)), np.full((1, 40), 1 / 40)
+    loc, scale = np.array([[4.0, -3.0]]), np.array([[5.0, 4.0]])
+    new_loc, new_scale, _, _ = _wrapped_fit._climb(np, Euclidean(2), x, w, loc, scale, False, np.full(1, 9.0))
+    share = ((new_loc - loc) / (9.0 * (x.mean(axis=1) - loc))).ravel()
+    assert np.log2(share) == pytest.approx(np.round(np.log2(share)), abs=1e-10)
+    assert share[0] < 1
+    before, after = (
+        float(WrappedNormal(Euclidean(2), a[0], b[0]).log_prob(x).sum())
+        for a, b in ((loc, scale), (new_loc, new_scale))
+    )
+    assert after > before
