@@ -140,3 +140,18 @@ def test_newton_solves_a_mixture_in_a_few_steps_and_bisection_the_rest(monkeypat
             assert abs(found - y) <= 1e-14 * (1.0 + slope * (1.0 + abs(x)))
         assert np.mean(counts) < mean
         assert max(counts) <= most
+
+
+@pytest.mark.parametrize("centres", [2, 3, 4])
+def test_centres_are_counted_from_the_corners_of_a_small_polygon(centres):
+    """The map of a raw centre at minus its corner is the identity, and at 0 not."""
+    radius, x = 10.0 ** (-14.5 / centres), np.linspace(-3.0, 3.0, 7)
+    for j in range(centres):
+        h = np.zeros((7, 3 * centres))
+        h[:, j] = 200.0
+        assert np.ptp(moebius.MoebiusMixture(centres).forward_vjp(h, x)[0][0] - x) > radius
+        turn = 2.0 * math.pi * j / centres
+        h[:, centres + 2 * j : centres + 2 * j + 2] = -radius * math.cos(turn), -radius * math.sin(turn)
+        (y, log_slope), _ = moebius.MoebiusMixture(centres).forward_vjp(h, x)
+        np.testing.assert_allclose(y, x, rtol=0, atol=2e-15)
+        np.testing.assert_allclose(log_slope, 0.0, atol=2e-15)
