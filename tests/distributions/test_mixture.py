@@ -78,6 +78,15 @@ def test_em_finds_the_components(components, start):
     np.testing.assert_allclose(weighted.log_prob(x), repeated.log_prob(x), rtol=1e-6)
 
 
+def test_em_ends_by_the_mean_whatever_the_weights_add_up_to():
+    start = Mixture(np.zeros(3), Normal(LOC + 0.7, 2.0 * SCALE))
+    x, w = Mixture(LOGITS, Normal(LOC, SCALE)).sample(300, rng=5), np.arange(300.0) % 4
+    plain, heavy, light = (start.em(x, f * w, tolerance=1e-3) for f in (1.0, 1024.0, 2.0**-20))
+    assert np.array_equal(plain.logits, heavy.logits)
+    assert np.array_equal(plain.logits, light.logits)
+    assert not np.array_equal(plain.logits, start.em(x, w, tolerance=1e-6).logits)
+
+
 def test_divergence_by_monte_carlo():
     q, p = Mixture(LOGITS, Normal(LOC, SCALE)), Normal(np.array([0.5]), 3.0)
     estimate = kl_estimate(q, p, draws=20_000, rng=3)

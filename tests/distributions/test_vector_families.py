@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from geomlat.distributions import LogNormal, Normal, SphericalUniform, VonMises, VonMisesFisher, kl_divergence
+from geomlat.distributions import (
+    Gamma,
+    LogNormal,
+    Normal,
+    SphericalUniform,
+    VonMises,
+    VonMisesFisher,
+    kl_divergence,
+    pairs,
+)
 
 SHAPES = [((4, 3), (4, 3)), ((3,), (4, 3)), ((4, 1), (3,)), ((2, 1, 3), (4, 3)), ((3,), ())]
 # The family, SciPy's law, where each parameter and the points are drawn.
@@ -46,6 +55,22 @@ def test_the_uniform_law_names_a_point_of_its_sphere():
     assert np.array_equal(q.mean(), np.zeros(3))
     assert q.sample((2, 4), rng=0).shape == (2, 4, 3)
     assert SphericalUniform.fit(q.sample(5, rng=1)) == q
+
+
+def test_pairs_go_in_blocks_of_bounded_memory(monkeypatch):
+    """Points times laws times coordinates, where fields of two shapes make the laws."""
+    gen, sizes, body = np.random.default_rng(0), [], Gamma.log_prob
+    q, x = Gamma(gen.uniform(1, 3, (3, 1)), gen.uniform(1, 3, 2)), gen.uniform(0.1, 2, (25, 2))
+    whole, pull_whole = pairs.log_prob_pairs_vjp(q, x)
+    monkeypatch.setattr(pairs, "LIMIT", 60)
+    monkeypatch.setattr(Gamma, "log_prob", lambda q, x: sizes.append(x.shape[0]) or body(q, x))
+    value, pull = pairs.log_prob_pairs_vjp(q, x)
+    assert sizes == [10, 10, 5]
+    np.testing.assert_allclose(value, q.log_prob(x[:, None]), rtol=1e-14)
+    np.testing.assert_allclose(value, whole, rtol=1e-14)
+    dl = gen.standard_normal((25, 3))
+    for found, expected in zip(pull(dl), pull_whole(dl), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-13)
 
 
 def test_log_normal_outside_its_support():
