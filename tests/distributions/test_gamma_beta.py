@@ -229,6 +229,13 @@ def test_shapes_of_given_mean_logarithms(a, ratio):
     assert beta_shapes_scalar(0.5, 0.0, 0.1) == beta_shapes_scalar(0.5, 0.1, 0.0) == (math.inf, math.inf)
 
 
+def test_the_score_of_a_large_shape_keeps_its_digits():
+    for a, x in ((1e10, 1e10 + 1.0), (7e6, 7e6 - 3.0), (50.0, 200.0)):
+        with mp.workdps(40):
+            expected = float(mp.log(mp.mpf(x)) - mp.psi(0, mp.mpf(a)))
+        assert gamma_module.gamma_score_scalar(a, 1.0, x) == pytest.approx(expected, rel=1e-12)
+
+
 def test_the_shape_and_the_shapes_are_found_in_few_steps(monkeypatch):
     calls = counted(monkeypatch, gamma_module, "log_minus_digamma_scalar")
     for a in 10.0 ** np.arange(-3, 9):
