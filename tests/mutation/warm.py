@@ -306,7 +306,7 @@ def trace(warm: Warm, tests: list[str], folder: Path) -> int:
     """In a child: the seconds and the functions of each test, with fixtures and memories made anew for each."""
     from geomlat.backends import cpu
 
-    found, memories = {}, [memory for memory in caches() if memory is not cpu.compile_scalar]
+    found, memories = {}, [memory for memory in warm.living.memories if memory is not cpu.compile_scalar]
     for test in tests:
         for memory in memories:
             memory.cache_clear()
