@@ -53,7 +53,7 @@ are in proportion to their entries. Each curve is drawn from the numbers below, 
 
 ![growth of cost](growth.png)
 
-The cost of von Mises-Fisher draws by their number and by the dimension (`python benchmarks/samplers.py`):
+The cost of von Mises-Fisher draws by their number and by the dimension:
 
 ![cost of draws](scaling.png)
 """
@@ -119,6 +119,7 @@ def draw() -> None:
         for r in kept.get("rows", []) if path.stem in GROUPS else []:
             rows.setdefault(r["item"], []).append(Row(**r))
     growth.picture(rows)
+    samplers.picture(rows)
 
 
 def main() -> None:

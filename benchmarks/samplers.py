@@ -1,17 +1,15 @@
 """Samplers of every family beside SciPy, NumPy and torch, and how the cost of a draw grows.
 
 Two groups of `run.py`: ``samplers`` (torch where it is installed) and ``scaling``, the cost of von
-Mises-Fisher draws in the number of samples and in the dimension. ``python benchmarks/samplers.py`` draws the picture of
-the kept numbers, ``scaling.png``.
+Mises-Fisher draws in the number of samples and in the dimension, with its picture, ``scaling.png``.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import json
 import math
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -120,7 +118,7 @@ def scaling() -> list[Row]:
     return found
 
 
-def picture(rows: list[Row]) -> None:
+def picture(rows: Mapping[str, list[Row]]) -> None:
     """The time of a whole draw over n and over m, with the line of cost in proportion."""
     import matplotlib
 
@@ -129,7 +127,7 @@ def picture(rows: list[Row]) -> None:
 
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     for axis, name, text in zip(axes, ("n", "m"), ("samples, m = 10", "dimension"), strict=True):
-        chosen = [r for r in rows if r.item == f"vMF cost in {name}"]
+        chosen = rows[f"vMF cost in {name}"]
         sizes = [dict(part.split(" = ") for part in r.case.split(", ")) for r in chosen]
         x = np.array([float(s[name]) for s in sizes])
         numbers = x * 10 if name == "n" else x
@@ -142,8 +140,3 @@ def picture(rows: list[Row]) -> None:
         )
         axis.legend()
     figure.savefig(HERE / "scaling.png", dpi=120)
-
-
-if __name__ == "__main__":
-    kept = json.loads((HERE / "results" / "scaling.json").read_text())
-    picture([Row(**r) for r in kept["rows"]])

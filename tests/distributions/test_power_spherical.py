@@ -40,7 +40,7 @@ def test_density_entropy_and_mean_by_quadrature(m, kappa):
     log_q = q.log_prob(x)
     mass = np.exp(log_weight + log_q)
     tolerance = 1e-12 if kappa < 1e3 else 1e-9
-    assert mass.sum() == pytest.approx(1.0, rel=tolerance)
+    assert mass.sum() == pytest.approx(1.0, rel=tolerance, abs=0.0)
     assert float(q.entropy()) == pytest.approx(-(mass * log_q).sum(), rel=tolerance, abs=tolerance)
     np.testing.assert_allclose(q.mean(), (mass * (x @ mu)).sum() * mu, rtol=tolerance, atol=1e-15)
     assert np.array_equal(q.mode(), mu)
@@ -53,10 +53,10 @@ def test_density_keeps_its_digits():
     angle = 3e-5
     x = math.cos(angle) * np.eye(5)[0] + math.sin(angle) * np.eye(5)[1]
     expected = 2e10 * math.log1p(-2 * math.sin(angle / 4) ** 2)
-    assert float(q.log_prob(x) - q.log_prob(q.mu)) == pytest.approx(expected, rel=1e-12)
+    assert float(q.log_prob(x) - q.log_prob(q.mu)) == pytest.approx(expected, rel=1e-12, abs=0.0)
     q = PowerSpherical(np.eye(3)[0], 2.0)
     far = np.array([-math.cos(1e-9), math.sin(1e-9), 0.0])
-    assert float(q.log_prob(far) - q.log_prob(q.mu)) == pytest.approx(4 * math.log(5e-10), rel=1e-12)
+    assert float(q.log_prob(far) - q.log_prob(q.mu)) == pytest.approx(4 * math.log(5e-10), rel=1e-12, abs=0.0)
     assert float(q.log_prob(-q.mu)) == -math.inf
     assert all(not g.any() for g in q.log_prob_vjp(-q.mu)[1](np.ones(())))
     assert float(PowerSpherical(q.mu, 0.0).log_prob(-q.mu)) == pytest.approx(-math.log(4 * math.pi))
@@ -169,7 +169,7 @@ def test_the_best_direction_is_reached_in_few_steps(monkeypatch, m, kappa, trial
     slope = (w / (1 + points @ mu)) @ points
     np.testing.assert_allclose(slope - (slope @ mu) * mu, 0, atol=1e-13)
     assert len(found) <= trials
-    assert min(found) == pytest.approx(-w @ np.log((1 + points @ mu) / 2), rel=1e-13)
+    assert min(found) == pytest.approx(-w @ np.log((1 + points @ mu) / 2), rel=1e-13, abs=0.0)
 
 
 def test_the_best_direction_from_an_antipode_and_along_a_great_circle():
@@ -191,7 +191,7 @@ def test_the_concentration_is_found_in_few_steps(monkeypatch):
         for kappa in (0.1, 1.0, 10.0, 1e3, 1e6, 1e9):
             a = 0.5 * (m - 1)
             found = _power_fit.concentration_scalar(float(m), body(a + kappa, a))
-            assert found == pytest.approx(kappa, rel=1e-12 * (1 + a / kappa))
+            assert found == pytest.approx(kappa, rel=1e-12 * (1 + a / kappa), abs=0.0)
     assert len(calls) <= 165
     a = 0.5 * 6.0
     assert _power_fit.concentration_scalar(7.0, 0.0) == math.inf

@@ -209,7 +209,7 @@ def test_proposals(m):
     for r in range(count):
         k, n = kappa[r % len(kappa)], m - 1
         work[0, r] = sampling.envelope(m, k)
-        assert work[0, r] == pytest.approx(n / (2 * k + math.sqrt(4 * k * k + n * n)), rel=1e-15)
+        assert work[0, r] == pytest.approx(n / (2 * k + math.sqrt(4 * k * k + n * n)), rel=1e-15, abs=0.0)
     envelopes = work[0].copy()
     sampling.proposals(m, key_words(start), 2, left, work, count)
     exact = [trial(m, kappa[r % len(kappa)], start + 2 * r, 2) for r in range(count)]
@@ -232,7 +232,7 @@ def test_noise_of_rows(dtype):
     for r in range(count):
         tried = [trial(m, kappa[(low + r) % 5], offset + low + r, a) for a in range(30)]
         attempts.append(next(a for a in range(30) if tried[a] >= 0))
-        assert radial[r] == pytest.approx(tried[attempts[-1]], rel=1e-12)
+        assert radial[r] == pytest.approx(tried[attempts[-1]], rel=1e-12, abs=0.0)
     assert max(attempts) >= 2
 
 
@@ -254,7 +254,7 @@ def test_points_of_odds(m, dtype):
         b = n / (2 * float(kappa[k]) + math.hypot(2 * float(kappa[k]), n))
         t = 2 * b * radial[r] / (1 + b * radial[r])
         found = sampling.radial_t(m, float(kappa[k]), 0, radial[r])
-        assert found == pytest.approx((t, 2 - t), rel=2e-15)
+        assert found == pytest.approx((t, 2 - t), rel=2e-15, abs=0.0)
         np.testing.assert_allclose(
             z[r], householder(mu[k], 1 - t, tangent[r]), rtol=0, atol=4e-7 if dtype == np.float32 else 3e-15
         )
@@ -349,11 +349,11 @@ def test_slope_and_score(m, kappa, noise):
         t, y = float(t), float(-slope / (t * (2 - t)))
     tail = float(tail)
     if m == 3:
-        assert rules.slope_and_score(0, m, kappa, t, 2 - t, tail) == (pytest.approx(y, rel=1e-10), 0.0)
+        assert rules.slope_and_score(0, m, kappa, t, 2 - t, tail) == (pytest.approx(y, rel=1e-10, abs=0.0), 0.0)
     else:
         found = rules.slope_and_score(1, m, kappa, t, 2 - t, tail)
-        assert found == (pytest.approx(y, rel=1e-12), pytest.approx(float(score), rel=1e-7))
-    assert rules.slope_and_score(2, m, kappa, t, 2 - t, tail) == (0.0, pytest.approx(tail - t, rel=1e-14))
+        assert found == (pytest.approx(y, rel=1e-12, abs=0.0), pytest.approx(float(score), rel=1e-7, abs=0.0))
+    assert rules.slope_and_score(2, m, kappa, t, 2 - t, tail) == (0.0, pytest.approx(tail - t, rel=1e-14, abs=0.0))
 
 
 @pytest.mark.parametrize(("m", "estimator"), [(3, 0), (5, 1), (4, 2), (2, 1)])
@@ -391,7 +391,7 @@ def test_cotangents_of_a_point(m, estimator):
             dkappa,
         )
         np.testing.assert_allclose(dmu[1], wanted, rtol=1e-12, atol=1e-13)
-        assert dkappa[1] == pytest.approx(along, rel=1e-12)
+        assert dkappa[1] == pytest.approx(along, rel=1e-12, abs=0.0)
         assert rules.half_chord(np.stack([dz, g[[0] * m]]), 0, mu[None], 0) == pytest.approx(
             0.5 * (dz - mu) @ (dz - mu)
         )
@@ -425,8 +425,8 @@ def test_mean_of_log_h_and_its_slopes(m, kappa, chord):
     by_kappa = [mean_of_log_h(m, kappa + j * h, chord) for j in (-2, -1, 1, 2)]
     by_chord = [mean_of_log_h(m, kappa, chord + j * h) for j in (-2, -1, 1, 2)]
     slopes = [(e[0] - 8 * e[1] + 8 * e[2] - e[3]) / (12 * h) for e in (by_kappa, by_chord)]
-    assert found[0] == pytest.approx(mean_of_log_h(m, kappa, chord), rel=1e-9)
-    assert found[1:] == (pytest.approx(slopes[0], rel=1e-6), pytest.approx(slopes[1], rel=1e-6))
+    assert found[0] == pytest.approx(mean_of_log_h(m, kappa, chord), rel=1e-9, abs=0.0)
+    assert found[1:] == (pytest.approx(slopes[0], rel=1e-6, abs=0.0), pytest.approx(slopes[1], rel=1e-6, abs=0.0))
 
 
 def test_where_a_density_is_cut():
@@ -436,10 +436,10 @@ def test_where_a_density_is_cut():
         floor = power_kl.log_density(m, kappa, a, mode) + power_kl.FLOOR
         for end in (-power_kl.END, power_kl.END):
             s = power_kl.cut(m, kappa, a, mode, end, floor)
-            assert power_kl.log_density(m, kappa, a, s) == pytest.approx(floor, rel=1e-8)
+            assert power_kl.log_density(m, kappa, a, s) == pytest.approx(floor, rel=1e-8, abs=0.0)
     for s in (-9.0, -0.4, 0.7, 12.0):
         b, sin_b = power_kl.angle_of(s)
-        assert (math.log(math.tan(0.5 * b)), math.sin(b)) == pytest.approx((-0.5 * s, sin_b), rel=1e-12)
+        assert (math.log(math.tan(0.5 * b)), math.sin(b)) == pytest.approx((-0.5 * s, sin_b), rel=1e-12, abs=0.0)
 
 
 @pytest.mark.parametrize("m", [2.0, 3.0, 4.0, 9.0, 50.0])
@@ -461,5 +461,5 @@ def test_the_span_of_a_tail_ends_at_the_floor(m):
                 found += 1
                 phi = theta - 2 * d
                 exact = kappa * (math.cos(phi) - c) + (m - 2) * math.log(math.sin(phi) / s)
-                assert value == pytest.approx(exact, rel=1e-9)
+                assert value == pytest.approx(exact, rel=1e-9, abs=0.0)
     assert found >= 5

@@ -47,8 +47,8 @@ def test_maximisation(rule):
         resultant = (length + p * vmf_ratio_scalar(4.0, 2.5)) / (found.counts + p)
     for kappa, wanted in zip(moved.kappa, resultant, strict=True):
         full = _vmf_fit.inverse_ratio_scalar(4.0, wanted, 1 - wanted)
-        assert vmf_ratio_scalar(4.0, full) == pytest.approx(wanted, rel=1e-13)
-        assert kappa == pytest.approx(min(full, rule.get("cap", math.inf)), rel=1e-12)
+        assert vmf_ratio_scalar(4.0, full) == pytest.approx(wanted, rel=1e-13, abs=0.0)
+        assert kappa == pytest.approx(min(full, rule.get("cap", math.inf)), rel=1e-12, abs=0.0)
 
 
 def test_the_concentration_of_a_resultant_takes_few_steps(monkeypatch):
@@ -60,7 +60,7 @@ def test_the_concentration_of_a_resultant_takes_few_steps(monkeypatch):
         for kappa in (1e-3 * m, 0.3 * m, m, 8 * m, 1e4 * m):
             steps.clear()
             resultant, deficit = vmf_ratio_scalar(m, kappa), vmf_one_minus_ratio_scalar(m, kappa)
-            assert _vmf_fit.inverse_ratio_scalar(m, resultant, deficit) == pytest.approx(kappa, rel=1e-11)
+            assert _vmf_fit.inverse_ratio_scalar(m, resultant, deficit) == pytest.approx(kappa, rel=1e-11, abs=0.0)
             assert steps[0] <= kappa * (1 + 1e-12)
             assert len(steps) <= 7, (m, kappa, steps)
 

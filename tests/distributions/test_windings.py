@@ -94,11 +94,11 @@ def test_radii_hold_the_mass(dim):
     for s in (1e-3, 0.01, 0.1):
         start, stop = _windings.radii(dim, s)
         mode = math.sqrt(dim - 1)
-        assert start == pytest.approx(max(0.0, s * (mode - math.sqrt(_windings.TAIL))), rel=1e-14)
+        assert start == pytest.approx(max(0.0, s * (mode - math.sqrt(_windings.TAIL))), rel=1e-14, abs=0.0)
         if stop < math.pi:
             u = stop / s
             fallen = 0.5 * (u * u - mode * mode) - ((dim - 1) * math.log(u / mode) if mode else 0.0)
-            assert fallen == pytest.approx(_windings.TAIL, rel=1e-9)
+            assert fallen == pytest.approx(_windings.TAIL, rel=1e-9, abs=0.0)
         else:
             assert (start, stop) == (0.0, math.pi)
     assert _windings.radii(dim, 3.0) == (0.0, math.pi)
@@ -129,10 +129,10 @@ def test_the_entropy_on_the_unit_sphere(dim, s):
     log_q = np.log(wound.sum(axis=1)) - (dim - 1) * np.log(np.sin(r)) - dim * math.log(s * math.sqrt(2 * math.pi))
     mass = width * np.exp(log_q) * np.sin(r) ** (dim - 1)
     value, slope = unit_entropy(float(dim), s)
-    assert value == pytest.approx(-(mass @ log_q) / mass.sum(), rel=1e-8)
+    assert value == pytest.approx(-(mass @ log_q) / mass.sum(), rel=1e-8, abs=0.0)
     h = 1e-4 * s
     ends = [unit_entropy(float(dim), s + j * h)[0] for j in (-2, -1, 1, 2)]
-    assert slope == pytest.approx((ends[0] - 8 * ends[1] + 8 * ends[2] - ends[3]) / (12 * h), rel=1e-7)
+    assert slope == pytest.approx((ends[0] - 8 * ends[1] + 8 * ends[2] - ends[3]) / (12 * h), rel=1e-7, abs=0.0)
     scaled = closed_entropy_scalar(float(dim), 0.7 * s, 1.4 * math.pi)
     by_period = (dim - slope * s) / (1.4 * math.pi)
-    assert scaled == pytest.approx((value + dim * math.log(0.7), slope / 0.7, by_period), rel=1e-12)
+    assert scaled == pytest.approx((value + dim * math.log(0.7), slope / 0.7, by_period), rel=1e-12, abs=1e-12)

@@ -69,7 +69,7 @@ def test_the_angle_is_stretched_by_the_distance_of_the_branch_points(k, apart, r
     square = 0.25 * branch_width(k, apart, r) ** 2
     near, product = math.sinh(0.5 * k * (apart - r)), math.sinh(k * apart) * math.sinh(k * r)
     if square < 25.0:
-        assert product * square == pytest.approx(1.0 + near * near, rel=1e-12)
+        assert product * square == pytest.approx(1.0 + near * near, rel=1e-12, abs=0.0)
     else:
         assert square == 25.0
         assert product * square <= 1.0 + near * near
@@ -98,14 +98,14 @@ def test_a_slim_law_of_the_plane_against_another_quadrature():
 
     at = np.array([-1.0, 2.0, 0.2, 0.8])
     value, by_k, by_1, by_2, by_11, by_21, by_22, by_o = plane_kl(-1.0, 8.0, 0.0, 2.0, 0.0, 0.2, 0.8)
-    assert value == pytest.approx(divergence(*at), rel=1e-11)
+    assert value == pytest.approx(divergence(*at), rel=1e-11, abs=0.0)
     slopes = [divergence(*(at + 1e-20j * e)).imag / 1e-20 for e in np.eye(4)]
-    assert (by_k, by_11, by_22, by_o) == pytest.approx(slopes, rel=1e-10)
+    assert (by_k, by_11, by_22, by_o) == pytest.approx(slopes, rel=1e-10, abs=0.0)
     assert (by_2, by_21) == pytest.approx((0.0, 0.0), abs=1e-12)
     # All lengths in another unit: K goes with the inverse square.
     tenth = plane_kl(-100.0, 0.8, 0.0, 0.2, 0.0, 0.02, 0.08)
     slopes = (by_k / 100.0, by_1 * 10.0, by_11 * 10.0, by_22 * 10.0, by_o * 10.0)
-    assert (value, *slopes) == pytest.approx([tenth[j] for j in (0, 1, 2, 4, 6, 7)], rel=1e-10)
+    assert (value, *slopes) == pytest.approx([tenth[j] for j in (0, 1, 2, 4, 6, 7)], rel=1e-10, abs=0.0)
     assert 2.0 * by_k + 8.0 * by_1 + 2.0 * by_11 + 0.2 * by_22 + 0.8 * by_o == pytest.approx(0.0, abs=1e-11)
 
 
@@ -137,9 +137,9 @@ def test_the_integrand_and_its_slopes_against_mpmath(case):
         for x in (0.3, 2.9, 3.1, 12.0):
             y = mp.mpf(x)
             shape = float((y * mp.sinh(y) - 2 * (mp.cosh(y) - 1)) / y**4)
-            assert quartic(x) == pytest.approx(shape, rel=1e-13)
+            assert quartic(x) == pytest.approx(shape, rel=1e-13, abs=0.0)
     found = integrand(float(n), math.sqrt(-curvature), apart, r, other, half)
-    assert found == pytest.approx(expected, rel=1e-11)
+    assert found == pytest.approx(expected, rel=1e-11, abs=0.0)
 
 
 @pytest.mark.parametrize("n", [2, 4, 11])
@@ -147,15 +147,15 @@ def test_integrals_over_the_angle_are_those_of_a_mean_and_its_slopes(n):
     """Their weight is the surface of the sphere of directions; slopes by differences of fourth order."""
     at = np.array([1.3, 0.9, 1.7, 0.8])  # k, D, r, s'
     mass, value, by_k, *slopes = over_angles(float(n), *at)
-    assert mass == pytest.approx(math.sqrt(math.pi) * math.gamma((n - 1) / 2) / math.gamma(n / 2), rel=1e-13)
+    assert mass == pytest.approx(math.sqrt(math.pi) * math.gamma((n - 1) / 2) / math.gamma(n / 2), rel=1e-13, abs=0.0)
     angle, weight = gauss(0.0, math.pi, 40)
     weight = weight * np.sin(angle) ** (n - 2)
     each = [integrand(float(n), *at, math.sin(a / 2) ** 2)[0] for a in angle]
-    assert value == pytest.approx(weight @ each, rel=1e-12)
+    assert value == pytest.approx(weight @ each, rel=1e-12, abs=0.0)
     for j, slope in enumerate((-2 * at[0] * by_k, *slopes)):
         h = 1e-2 * np.eye(4)[j]
         one, two = (over_angles(float(n), *(at + t * h))[1] - over_angles(float(n), *(at - t * h))[1] for t in (1, 2))
-        assert slope == pytest.approx((8 * one - two) / 0.12, rel=1e-6)
+        assert slope == pytest.approx((8 * one - two) / 0.12, rel=1e-6, abs=0.0)
 
 
 def digits(text):
@@ -182,8 +182,8 @@ def test_direction_in_the_plane(scale, exact):
     x, w = np.polynomial.hermite_e.hermegauss(100)
     z = q.rsample(np.stack(np.meshgrid(x, x, indexing="ij"), -1))
     expected = np.sum((w[:, None] * w) * (q.log_prob(z) - p.log_prob(z))) / np.sum(w) ** 2
-    assert float(kl_divergence(q, p)) == pytest.approx(expected, rel=1e-12)
-    assert expected == pytest.approx(exact, rel=1e-12)
+    assert float(kl_divergence(q, p)) == pytest.approx(expected, rel=1e-12, abs=0.0)
+    assert expected == pytest.approx(exact, rel=1e-12, abs=0.0)
     assert f"{float(euclidean_kl(q, p)):.3f}" == "3.173"
 
 
@@ -202,7 +202,7 @@ def test_any_scale_in_the_plane(curvature, apart, wide, slim):
     x, w = np.polynomial.hermite_e.hermegauss(100)
     z = q.rsample(np.stack(np.meshgrid(x, x, indexing="ij"), -1))
     expected = np.sum((w[:, None] * w) * (q.log_prob(z) - p.log_prob(z))) / np.sum(w) ** 2
-    assert float(kl_divergence(q, p)) == pytest.approx(expected, rel=1e-9)
+    assert float(kl_divergence(q, p)) == pytest.approx(expected, rel=1e-9, abs=0.0)
     isotropic = WrappedNormal(start, loc, np.array(wide))
     spelled = WrappedNormal(start, loc, np.array([wide, wide]))
     np.testing.assert_allclose(kl_divergence(spelled, p), kl_divergence(isotropic, p), rtol=1e-11)
@@ -246,7 +246,7 @@ CASES = [(2, -1.0, 9.0, 1.3, 1.0), (3, -0.2, 1.0, 0.1, 2.0), (4, -7.0, 0.5, 0.9,
 
 @pytest.mark.parametrize("case", [*CASES, (100, -2.0, 3.0, 0.05, 0.5), (2, -1.0, 12.0, 0.02, 1.0)])
 def test_hyperbolic_quadrature(case):
-    assert float(hyperbolic_kl(float(case[0]), *case[1:])[0]) == pytest.approx(brute_force(*case), rel=1e-12)
+    assert float(hyperbolic_kl(float(case[0]), *case[1:])[0]) == pytest.approx(brute_force(*case), rel=1e-12, abs=0.0)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -261,7 +261,7 @@ def test_hyperbolic_slopes(case):
     n, _, apart, scale, other = case
     flat = hyperbolic_kl(float(n), 0.0, apart, scale, other)
     expected = 0.5 * (n * (scale / other) ** 2 - n + (apart / other) ** 2) - n * math.log(scale / other)
-    assert float(flat[0]) == pytest.approx(expected, rel=1e-13)
+    assert float(flat[0]) == pytest.approx(expected, rel=1e-13, abs=0.0)
     for curvature in (-1e-6, -1e-9, -1e-12):
         near = hyperbolic_kl(float(n), curvature, apart, scale, other)
         np.testing.assert_allclose(near, flat, rtol=1e-12 + 1e3 * abs(curvature))
@@ -275,7 +275,7 @@ def test_hyperbolic_divergence_by_the_density(manifold):
     x, weight = polar_rule(manifold, q.loc, farthest(manifold, 0.4, False), 4)
     log_q = q.log_prob(x)
     expected = np.sum(weight * np.exp(log_q) * (log_q - p.log_prob(x)))
-    assert float(kl_divergence(q, p)) == pytest.approx(expected, rel=1e-10)
+    assert float(kl_divergence(q, p)) == pytest.approx(expected, rel=1e-10, abs=0.0)
 
 
 @pytest.mark.parametrize("n", [1, 2, 4])
@@ -367,7 +367,7 @@ def test_flat_space(full):
         d = args[2][i] - args[0][i]
         expected = np.trace(np.linalg.solve(b, a)) + d @ np.linalg.solve(b, d) - 3
         expected = 0.5 * (expected + np.linalg.slogdet(b)[1] - np.linalg.slogdet(a)[1])
-        assert kl_divergence(q, p)[i] == pytest.approx(expected, rel=1e-12)
+        assert kl_divergence(q, p)[i] == pytest.approx(expected, rel=1e-12, abs=0.0)
     np.testing.assert_allclose(kl_divergence(q, q), 0, atol=1e-14)
 
 

@@ -231,7 +231,7 @@ def test_windings_far_out_and_where_there_are_none():
     for n in (1.0, 2.0, 5.0):
         near, far = (np.array(windings(n, 1.3, a, 7.0)) for a in (1.0001e-6 / 7.0, 0.9999e-6 / 7.0))
         np.testing.assert_allclose(near[[0, 1, 3]], far[[0, 1, 3]], rtol=5e-4)
-        assert near[2] * 1.0001 == pytest.approx(far[2] * 0.9999, rel=1e-9)
+        assert near[2] * 1.0001 == pytest.approx(far[2] * 0.9999, rel=1e-9, abs=0.0)
     assert windings_scalar(3.0, 0.0, 1.0, 6.0) == windings_scalar(3.0, 1.0, 1.0, math.inf) == (0.0,) * 4
     assert windings(1.0, np.zeros(2), 0.5, 6.0)[0] == pytest.approx(windings_scalar(1.0, 0.0, 0.5, 6.0)[0])
 
@@ -388,7 +388,7 @@ def test_models_of_one_space_agree(n):
     flat, x = Stereographic(n, 0.0), np.full(n, 0.2)
     at = [float(WrappedNormal(Stereographic(n, k), np.zeros(n), np.array(0.7)).log_prob(x)) for k in (-1e-9, 1e-9)]
     middle = float(WrappedNormal(flat, np.zeros(n), np.array(0.7)).log_prob(x))
-    assert middle == pytest.approx(stats.norm(0, 0.7).logpdf(2 * x).sum(), rel=1e-13)
+    assert middle == pytest.approx(stats.norm(0, 0.7).logpdf(2 * x).sum(), rel=1e-13, abs=0.0)
     np.testing.assert_allclose(at, middle, rtol=1e-8)
 
 

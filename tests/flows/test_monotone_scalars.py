@@ -22,10 +22,10 @@ def test_a_piece_of_a_spline(seed):
     (w, height, d0, d1), xi = gen.uniform(0.3, 2.0, 4), gen.uniform(0.1, 0.9)
     s, a = height / w, xi * (1.0 - xi)
     rise, log_slope = spline.spline_value(xi, w, height, d0, d1)
-    assert rise == pytest.approx(height * (s * xi**2 + d0 * a) / (s + (d0 + d1 - 2.0 * s) * a), rel=1e-14)
+    assert rise == pytest.approx(height * (s * xi**2 + d0 * a) / (s + (d0 + d1 - 2.0 * s) * a), rel=1e-14, abs=0.0)
     slope = derivative(lambda v: spline.spline_value(float(v[0]) / w, w, height, d0, d1)[0], [xi * w], 0)
     assert log_slope == pytest.approx(math.log(slope), abs=1e-10)
-    assert spline.spline_solve(rise, w, height, d0, d1) == pytest.approx(xi, rel=1e-14)
+    assert spline.spline_solve(rise, w, height, d0, d1) == pytest.approx(xi, rel=1e-14, abs=0.0)
 
     dy, dl = gen.standard_normal(2)
 
@@ -110,7 +110,7 @@ def test_a_mixture_of_moebius_maps(seed):
     h, x = gen.standard_normal((2, 9)), gen.uniform(-3.0, 3.0)
     value, slope = moebius.mixture_value(h, 1, centres, x)
     assert value == pytest.approx(mixture(h[1], x), abs=1e-13)
-    assert slope == pytest.approx(derivative(lambda v: mixture(h[1], float(v[0])), [x], 0), rel=1e-8)
+    assert slope == pytest.approx(derivative(lambda v: mixture(h[1], float(v[0])), [x], 0), rel=1e-8, abs=0.0)
     bend = derivative(lambda v: moebius.mixture_value(h, 1, centres, float(v[0]))[1], [x], 0)
     assert moebius.mixture_curvature(h, 1, centres, x) == pytest.approx(bend, rel=1e-7, abs=1e-8)
     dy, dslope = gen.standard_normal(2)

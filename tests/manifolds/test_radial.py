@@ -33,5 +33,5 @@ def test_against_mpmath(name):
 
 def test_a_polynomial_has_the_shape_of_its_argument():
     z = np.array([0.5, -2.0])
-    np.testing.assert_array_equal(radial._horner((2.0, 3.0, 5.0), z), 2 + 3 * z + 5 * z * z)
-    np.testing.assert_array_equal(radial._horner((7.0,), z), [7.0, 7.0])
+    np.testing.assert_array_equal(radial._horner((2.0, 3.0, 5.0), z), 2 + 3 * z + 5 * z * z, strict=True)
+    np.testing.assert_array_equal(radial._horner((7.0,), z), np.array([7.0, 7.0]), strict=True)

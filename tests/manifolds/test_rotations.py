@@ -104,7 +104,7 @@ def test_exp_and_transport_against_mpmath(kind):
 def test_tiny_tangents_are_not_lost():
     o, c = SO3.origin(), np.array([0.0, 3e-300, 4e-300])
     u = SO3.from_coordinates(o, c)
-    assert SO3.norm(o, u) == pytest.approx(5e-300, rel=4e-16)
+    assert SO3.norm(o, u) == pytest.approx(5e-300, rel=4e-16, abs=0.0)
     np.testing.assert_array_equal(SO3.exp(o, u), o + u)
     np.testing.assert_allclose(SO3.log(o, SO3.exp(o, u)), u, rtol=4e-16)
     assert SO2.dist(np.eye(2), SO2.exp(np.eye(2), SO2.from_coordinates(np.eye(2), c[1:2]))) == 3e-300
@@ -279,7 +279,7 @@ def test_vectors_of_which_squares_vanish_or_overflow(kind):
     y = np.asarray(SO3.exp(kind(x), kind(u)))
     np.testing.assert_array_equal(y, x + u)
     np.testing.assert_allclose(SO3.log(kind(x), kind(y)), u, rtol=1e-15)
-    assert SO3.dist(kind(x), kind(y)) == pytest.approx(3 * 2.0**-700, rel=1e-15)
+    assert SO3.dist(kind(x), kind(y)) == pytest.approx(3 * 2.0**-700, rel=1e-15, abs=0.0)
     np.testing.assert_allclose(SO3.transport(kind(x), kind(y), kind(u)), u, rtol=1e-15)
     r, k = 3 * 2.0**495, SO3.from_coordinates(x, v / 3)
     wanted = x + np.sin(r) * k + 2 * np.sin(r / 2) ** 2 * (k @ k)

@@ -129,11 +129,11 @@ def test_rows_of_which_squares_vanish_or_overflow(n, kind):
     far = 2.0**500 * np.array([3.0, -4.0, *rest])
     for k in (-1.3, 0.0, 0.9):
         m = Stereographic(n, k)
-        assert m.dist(kind(a), kind(b)) == pytest.approx(2e-200 * np.sqrt(13), rel=4e-15)
+        assert m.dist(kind(a), kind(b)) == pytest.approx(2e-200 * np.sqrt(13), rel=4e-15, abs=0.0)
         np.testing.assert_allclose(m.log(kind(a), kind(b)), b - a, rtol=4e-15)
         np.testing.assert_allclose(m.exp(kind(a), kind(b - a)), b, rtol=4e-15)
         c, d = np.array([0.3, *rest, 0.0]), np.array([0.3, *rest, 1e-200])
-        assert m.dist(kind(c), kind(d)) == pytest.approx(2e-200 / (1 + 0.09 * k), rel=4e-15)
+        assert m.dist(kind(c), kind(d)) == pytest.approx(2e-200 / (1 + 0.09 * k), rel=4e-15, abs=0.0)
         y = np.asarray(m.exp(kind(zero), kind(far)))
         size = {-1.3: (1 - 16 * 2.0**-52) / np.sqrt(1.3), 0.0: 5 * 2.0**500}.get(k) or np.nan
         if k <= 0:
@@ -158,15 +158,15 @@ def test_the_distance_of_close_points_is_differentiated_by_the_curvature(k):
     y = x + np.array([1e-12, 2e-12])
     a = 1 + k * (x @ x)
     dk = m.dist_vjp(x, y)[1](np.asarray(1.0))[2]
-    assert float(dk) == pytest.approx(-2 * np.linalg.norm(y - x) * (x @ x) / a**2, rel=1e-9)
+    assert float(dk) == pytest.approx(-2 * np.linalg.norm(y - x) * (x @ x) / a**2, rel=1e-9, abs=0.0)
 
 
 def test_the_rest_of_an_arc_against_mpmath():
     for k in (-1.0, 1.0):
-        for t in (1e-3, 0.1, 0.25, 0.4, 0.46, 0.7):
+        for t in (1e-3, *np.linspace(0.02, 0.74, 37)):
             arc = (mpmath.atan if k > 0 else mpmath.atanh)(mpmath.mpf(t)) / mpmath.mpf(t)
             got = arc_rest(np.asarray(k), np.asarray(t), np.asarray(float(arc)))
-            assert float(got) == pytest.approx(float((1 - arc) / (2 * k * mpmath.mpf(t) ** 2)), rel=2e-15)
+            assert float(got) == pytest.approx(float((1 - arc) / (2 * k * mpmath.mpf(t) ** 2)), rel=2e-15, abs=0.0)
 
 
 @KINDS
@@ -183,7 +183,7 @@ def test_close_to_the_cut_locus_only_the_direction_is_lost(gap, k, kind):
         # What is a length is not lost, whichever of the points is the shorter.
         for p, q in ((x, y), (y, x)):
             v = m.log(kind(p), kind(q))
-            assert m.norm(p, np.asarray(v)) == pytest.approx(m.dist(p, q), rel=1e-15)
+            assert m.norm(p, np.asarray(v)) == pytest.approx(m.dist(p, q), rel=1e-15, abs=0.0)
             back = m.transport(kind(q), kind(p), m.transport(kind(p), kind(q), kind(v)))
             np.testing.assert_allclose(back, v, rtol=1e-14, atol=1e-15 * np.max(np.abs(v)))
 

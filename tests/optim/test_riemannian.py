@@ -107,7 +107,7 @@ def test_sgd_on_the_sphere_is_the_textbook_rule():
     for g in grads:
         norm = opt.update(theta, g, state)
         tangent = g - (x @ g) * x
-        assert norm == pytest.approx(np.linalg.norm(tangent), rel=1e-12)
+        assert norm == pytest.approx(np.linalg.norm(tangent), rel=1e-12, abs=0.0)
         m = 0.8 * m + tangent * min(1.0, 1.5 / np.linalg.norm(tangent))
         x, m = circle_step(x, -0.2 * m, m)
         np.testing.assert_allclose(theta, x, atol=1e-13)
@@ -327,7 +327,7 @@ def test_the_norm_counts_every_entry_once_and_in_its_metric():
     expected = np.sqrt(g @ g - sum(np.sum(r * r) for r in radial))
     before = g.copy()
     opt = RiemannianSGD(0.1, on=PLACES)
-    assert opt.update(theta, g, opt.init(theta)) == pytest.approx(expected, rel=1e-13)
+    assert opt.update(theta, g, opt.init(theta)) == pytest.approx(expected, rel=1e-13, abs=0.0)
     np.testing.assert_array_equal(g, before)
 
 
@@ -353,7 +353,7 @@ def test_torch_tensors_are_updated_in_place():
         for g in normal((5, LAYOUT.size), rng=6):
             norm, other_norm = opt.update(theta, g, state), opt.update(other, torch.from_numpy(g), other_state)
         assert type(other_norm) is torch.Tensor
-        assert float(other_norm) == pytest.approx(float(norm), rel=1e-13)
+        assert float(other_norm) == pytest.approx(float(norm), rel=1e-13, abs=0.0)
         np.testing.assert_allclose(other.numpy(), theta, rtol=1e-12, atol=1e-14)
 
 
@@ -432,7 +432,7 @@ def test_the_rayleigh_quotient_is_least_at_the_first_eigenvector():
         for _ in range(500):
             opt.update(theta, 2 * a @ theta, state)
         assert abs(vectors[:, 0] @ theta) > 1 - 1e-9
-        assert theta @ a @ theta == pytest.approx(values[0], rel=1e-9)
+        assert theta @ a @ theta == pytest.approx(values[0], rel=1e-9, abs=0.0)
 
 
 # --- long runs in float32

@@ -15,8 +15,8 @@ def test_values():
 
 def test_growth():
     f = growth(0.1, 0.5, ceiling=2.0)
-    assert f(0) == pytest.approx(0.1, rel=1e-14)
-    assert f(3) == pytest.approx(0.1 * math.exp(1.5), rel=1e-14)
+    assert f(0) == pytest.approx(0.1, rel=1e-14, abs=0.0)
+    assert f(3) == pytest.approx(0.1 * math.exp(1.5), rel=1e-14, abs=0.0)
     assert [f(t) for t in (6, 10**6)] == [2.0, 2.0]
     assert growth(0.1, 1e-3)(10**4) == 1.0
     for bad in (lambda: growth(0.0, 1.0), lambda: growth(2.0, 1.0), lambda: growth(0.5, 0.0)):
@@ -28,8 +28,8 @@ def test_cosine():
     f = cosine(3.0, 14, floor=1.0, warmup=4)
     assert [f(t) for t in (0, 1, 3)] == [0.75, 1.5, 3.0]
     assert f(4) == 3.0
-    assert f(9) == pytest.approx(2.0, rel=1e-14)
-    assert f(5) == pytest.approx(2.0 + math.cos(0.1 * math.pi), rel=1e-14)
+    assert f(9) == pytest.approx(2.0, rel=1e-14, abs=0.0)
+    assert f(5) == pytest.approx(2.0 + math.cos(0.1 * math.pi), rel=1e-14, abs=0.0)
     assert [f(t) for t in (14, 100)] == [1.0, 1.0]
     assert cosine(1.0, 10)(0) == 1.0
 

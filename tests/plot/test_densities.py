@@ -30,7 +30,7 @@ def test_maps_show_multiples_of_the_uniform_density():
         left, right, low, high = image.get_extent()
         i, j = rows // 4, columns // 3
         at = np.array([left + (right - left) * (j + 0.5) / columns, high - (high - low) * (i + 0.5) / rows])
-        assert shown[i, j] == pytest.approx(float(value(hammer_inverse(at)[None])[0]), rel=1e-12)
+        assert shown[i, j] == pytest.approx(float(value(hammer_inverse(at)[None])[0]), rel=1e-12, abs=0.0)
         np.testing.assert_allclose(ax.collections[0].get_offsets(), hammer(points), atol=1e-12)
     assert figure.axes[-1].get_xlabel() == "density, in multiples of the uniform one"
 
@@ -85,7 +85,7 @@ def test_a_rose_has_the_area_of_its_density():
     bars = ax.patches
     assert len(bars) == 24
     share = np.array([bar.get_height() ** 2 * bar.get_width() for bar in bars])
-    assert share.sum() == pytest.approx(1.0, rel=1e-12)
+    assert share.sum() == pytest.approx(1.0, rel=1e-12, abs=0.0)
     angle = np.arctan2(x[:, 1], x[:, 0])
     middle = np.array([bar.get_x() + 0.5 * bar.get_width() for bar in bars])
     for k in (0, 3, 20):

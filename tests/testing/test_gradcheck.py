@@ -40,7 +40,7 @@ def test_the_error_reported_is_that_of_the_best_entry():
         for j in range(1, k + 1)
     ]
     found, error = richardson(f, np.array(x), np.array(1.0), h)
-    assert (error, float(found)) == pytest.approx(min(entries), rel=1e-12)
+    assert (error, float(found)) == pytest.approx(min(entries), rel=1e-12, abs=0.0)
 
 
 MATRIX = np.random.default_rng(8).standard_normal((20, 30))
@@ -71,11 +71,11 @@ def test_the_error_is_relative_to_the_derivative_or_a_tenth_of_the_lengths(metho
         scale = max((1.0 + off) * abs(right @ v), 0.1 * (1.0 + off) * np.linalg.norm(right) * np.linalg.norm(v))
         by_length += [seed] if scale > (1.0 + off) * abs(right @ v) else []
         found = gradcheck(bilinear(off), x, z, method=method, rtol=1.0, directions=1, rng=seed)
-        assert found == pytest.approx(off * abs(right @ v) / scale, rel=1e-9)
+        assert found == pytest.approx(off * abs(right @ v) / scale, rel=1e-9, abs=0.0)
     assert 0 < len(by_length) < 8
     each = [gradcheck(bilinear(off), x, z, method=method, rtol=1.0, directions=k, rng=by_length[0]) for k in (1, 2, 9)]
     assert each[0] <= each[1] <= each[2]
-    assert each[0] < each[2] == pytest.approx(off / (1.0 + off), rel=1e-9)
+    assert each[0] < each[2] == pytest.approx(off / (1.0 + off), rel=1e-9, abs=0.0)
 
 
 @pytest.mark.parametrize(("method", "tolerance"), [("complex", 1e-12), ("richardson", 1e-8)])
@@ -131,7 +131,7 @@ def test_a_vector_is_moved_by_about_the_step_whatever_its_length_and_scale():
             return np.sum(t**2), lambda g: np.add(g, 2.0 * t, out=g)
 
         assert gradcheck_vector(objective, theta, step=0.02) < 1e-8
-        assert max(moves) == pytest.approx(0.02, rel=0.2)
+        assert max(moves) == pytest.approx(0.02, rel=0.2, abs=0.0)
 
 
 def test_what_is_no_pullback_is_refused():

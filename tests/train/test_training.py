@@ -65,7 +65,7 @@ def test_the_loop_is_what_it_says():
     np.testing.assert_array_equal(got.theta, theta)
     assert (got.step, got.epoch, got.stopped) == (12, 3, "epochs")
     expected = sum(loss * n for loss, n in losses[-4:]) / 50
-    assert got.history[-1]["loss"] == pytest.approx(expected, rel=1e-12)
+    assert got.history[-1]["loss"] == pytest.approx(expected, rel=1e-12, abs=0.0)
     assert [row["epoch"] for row in got.history] == [1, 2, 3]
     assert [row["step"] for row in got.history] == [4, 8, 12]
 
@@ -128,7 +128,7 @@ def test_history_of_the_learning_rate_and_the_norm():
     assert [row["lr"] for row in got.history] == [schedule(2), schedule(5), schedule(8)]
     moves = [np.linalg.norm(b - a) for a, b in zip(recorder.thetas, recorder.thetas[1:], strict=False)]
     expected = np.mean([moves[k - 1] / schedule(k) for k in (3, 4, 5)])
-    assert got.history[1]["grad_norm"] == pytest.approx(expected, rel=1e-4)
+    assert got.history[1]["grad_norm"] == pytest.approx(expected, rel=1e-4, abs=0.0)
 
 
 def test_the_average_is_validated_and_returned():
@@ -152,7 +152,7 @@ def test_validation_in_blocks_at_fixed_noise():
         len(b) * MODEL.report(theta, b, MODEL.draw(theta, b, rng=rng.child("noise", k)))["reconstruction"]
         for k, b in enumerate(parts)
     )
-    assert first["reconstruction"] == pytest.approx(expected / 2500, rel=1e-6)
+    assert first["reconstruction"] == pytest.approx(expected / 2500, rel=1e-6, abs=0.0)
 
 
 def test_prepare_is_fresh_in_training_and_fixed_on_validation():
