@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import timeit
 
 import mpmath
 import numpy as np
@@ -301,13 +300,3 @@ def test_mean_of_a_wide_cloud_and_of_two_points():
     _, status = s.mean(cloud)
     assert status.converged
     assert status.steps < 20
-
-
-def test_overhead_on_one_point():
-    """Loose: 4.5 us were measured; a hundred catch a compiled row that is no longer taken."""
-    s = Sphere(2)
-    x, y = s.random_point((2,), rng=0)
-    u = s.log(x, y)
-    for f, args in ((s.exp, (x, u)), (s.log, (x, y)), (s.dist, (x, y)), (s.transport, (x, y, u))):
-        f(*args)
-        assert min(timeit.repeat(lambda f=f, args=args: f(*args), number=200, repeat=5)) / 200 < 1e-4
