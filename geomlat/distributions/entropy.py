@@ -63,9 +63,11 @@ def entropy_estimate_vjp(q: Any, noise: Any) -> tuple[Estimate, Callable[[Array 
     error = xp.sqrt(xp.sum((log_q + value) ** 2, axis=0) / (draws * (draws - 1.0)))
 
     def pull(dh: Array | None) -> tuple[Any, ...]:
-        each = None if dh is None else xp.broadcast_to(-dh / draws, log_q.shape)
+        if dh is None:
+            return tuple(pull_q(None)[1:])
+        each = xp.broadcast_to(-dh / draws, log_q.shape)
         dz, *direct = pull_q(each)
-        moved = pull_draws(dz, advantage=None if each is None else leave_one_out(log_q) * each)
+        moved = pull_draws(dz, advantage=leave_one_out(log_q) * each)
         total: tuple[Any, ...] = add(tuple(direct), tuple(moved))
         return total
 

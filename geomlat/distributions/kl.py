@@ -8,7 +8,7 @@ from typing import Any
 
 from geomlat.backends import Array, namespace
 from geomlat.distributions.estimators import leave_one_out
-from geomlat.grad import add
+from geomlat.grad import add, sum_to
 
 Cotangents = tuple[Any, Any]
 Rule = Callable[[Any, Any], tuple[Array, Callable[[Array], Cotangents]]]
@@ -72,7 +72,9 @@ def kl_divergence_vjp(q: Any, p: Any) -> tuple[Array, Callable[[Array], Cotangen
 
 
 def kl_estimate(q: Any, p: Any, *, draws: int = 100, rng: Any) -> Estimate:
-    """KL(q || p) by its rule, or else as the mean of log q - log p over draws of q, with its standard error.
+    """KL(q || p) over the common batch shape by its rule, or else as the mean of log q - log p over draws of q.
+
+    The mean comes with its standard error; where the batch of p is the larger one, its laws share the draws.
 
     >>> import numpy as np
     >>> from geomlat.distributions import Mixture, Normal
@@ -111,17 +113,24 @@ def kl_estimate_vjp(q: Any, p: Any, noise: Any) -> tuple[Estimate, Callable[[Arr
         value, pull_rule = kl_divergence_vjp(q, p)
         return Estimate(value, namespace(value).zeros_like(value), method, 0), pull_rule
     z, pull_draws = q.rsample_vjp(noise)
-    log_q, pull_q = q.log_prob_vjp(z)
-    log_p, pull_p = p.log_prob_vjp(z)
+    # Axes between the draws and a batch of q that is shorter than that of p.
+    between = (1,) * (len(p.batch_shape) - len(q.batch_shape))
+    points = namespace(z).reshape(z, (z.shape[0], *between, *z.shape[1:]))
+    log_q, pull_q = q.log_prob_vjp(points)
+    log_p, pull_p = p.log_prob_vjp(points)
     xp, excess = namespace(log_q, log_p), log_q - log_p
     draws, value = excess.shape[0], xp.mean(excess, axis=0)
     error = xp.sqrt(xp.sum((excess - value) ** 2, axis=0) / (draws * (draws - 1.0)))
 
     def pull(dk: Array | None) -> Cotangents:
-        each = None if dk is None else xp.broadcast_to(dk / draws, excess.shape)
-        dz, *dq = pull_q(each)
-        dz_p, *dp = pull_p(None if each is None else -each)
-        moved = pull_draws(add(dz, dz_p), advantage=None if each is None else leave_one_out(excess) * each)
+        if dk is None:
+            return tuple(pull_q(None)[1:]), tuple(pull_p(None)[1:])
+        each = xp.broadcast_to(dk / draws, excess.shape)
+        dz, *dq = pull_q(sum_to(each, log_q.shape))
+        dz_p, *dp = pull_p(-each)
+        dz, loss = add(dz, dz_p), sum_to(leave_one_out(excess) * each, log_q.shape)
+        advantage = xp.reshape(loss, (draws, *log_q.shape[1 + len(between) :]))
+        moved = pull_draws(None if dz is None else xp.reshape(dz, z.shape), advantage=advantage)
         return add(tuple(dq), tuple(moved)), tuple(dp)
 
     return Estimate(value, error, MONTE_CARLO, draws), pull

@@ -4,9 +4,22 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 from vmf_quadrature import unit_rows
 
-from geomlat.distributions import Beta, Gamma, Mixture, Normal, PowerSpherical, VonMises, VonMisesFisher, kl_estimate
+from geomlat.distributions import (
+    Beta,
+    Gamma,
+    Mixture,
+    Normal,
+    PowerSpherical,
+    SphericalUniform,
+    VonMises,
+    VonMisesFisher,
+    entropy_estimate_vjp,
+    kl_estimate,
+    kl_estimate_vjp,
+)
 
 LOC = np.array([[-3.0], [0.0], [4.0]])
 SCALE = np.array([[0.5], [1.0], [0.8]])
@@ -94,6 +107,51 @@ def test_divergence_by_monte_carlo():
     log_q = q.log_prob(x)
     exact = np.sum(np.exp(log_q) * (log_q - p.log_prob(x))) * (x[1, 0] - x[0, 0])
     assert abs(float(estimate.value) - exact) < 4 * float(estimate.standard_error)
+
+
+def test_the_error_of_a_divergence_by_few_draws():
+    q, p = Mixture(LOGITS, Normal(LOC, SCALE)), Normal(np.array([[0.5], [-4.0]]), 3.0)
+    for draws in (2, 3):
+        z = q.sample(draws, rng=8)[:, None]
+        each = q.log_prob(z) - p.log_prob(z)
+        found = kl_estimate(q, p, draws=draws, rng=8)
+        np.testing.assert_allclose(found.value, each.mean(axis=0), rtol=1e-12, strict=True)
+        np.testing.assert_allclose(found.standard_error, stats.sem(each, axis=0), rtol=1e-12, strict=True)
+
+
+@pytest.mark.parametrize("lead", [(), (1,), (1, 1)])
+def test_laws_of_a_larger_batch_share_the_draws(lead):
+    q, loc, scale = (
+        Mixture(LOGITS.reshape(*lead, 3), Normal(LOC, SCALE)),
+        np.array([[[0.5]], [[-4.0]]]),
+        np.array([3.0]),
+    )
+    noise, weights = q.draw(2, rng=8), np.array([[0.3], [-1.2]])
+    found, pull = kl_estimate_vjp(q, Normal(loc, scale), noise)
+    (dlogits, dq), (dloc, dscale) = pull(weights)
+    apart = [kl_estimate_vjp(q, Normal(one, scale), noise) for one in loc[:, 0]]
+    each = [back(np.full(lead, w)) for (_, back), (w,) in zip(apart, weights, strict=True)]
+    assert found.value.shape == found.standard_error.shape == (2, 1)
+    np.testing.assert_allclose(found.value.ravel(), [e.value.item() for e, _ in apart], rtol=1e-14)
+    np.testing.assert_allclose(dlogits, sum(g[0][0] for g in each), rtol=1e-12, strict=True)
+    for k in range(2):
+        np.testing.assert_allclose(dq[k], sum(g[0][1][k] for g in each), rtol=1e-12, strict=True)
+    np.testing.assert_allclose(dloc[:, 0], [g[1][0] for g in each], rtol=1e-12, strict=True)
+    np.testing.assert_allclose(dscale, sum(g[1][1] for g in each), rtol=1e-12, strict=True)
+
+
+def test_an_estimate_without_a_cotangent_or_without_parameters():
+    class Flat(SphericalUniform):
+        """A family for which no divergence is registered."""
+
+    q = Mixture(LOGITS, Normal(LOC, SCALE))
+    noise = q.draw(3, rng=8)
+    assert kl_estimate_vjp(q, Normal(np.zeros(1), 3.0), noise)[1](None) == ((None, None), (None, None))
+    assert entropy_estimate_vjp(q, noise)[1](None) == (None, None)
+    flat = Flat(2)
+    found, pull = kl_estimate_vjp(flat, flat, flat.draw(3, rng=8))
+    assert (found.value, found.standard_error, found.method) == (0.0, 0.0, "Monte Carlo")
+    assert pull(np.ones(())) == ((), ())
 
 
 def test_errors():
