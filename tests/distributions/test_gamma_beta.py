@@ -334,6 +334,14 @@ def test_outside_and_at_the_ends():
     np.testing.assert_allclose(modes, [0.5, 1.0, 0.0, 2 / 3])
 
 
+def test_the_last_draws_of_a_dtype():
+    noise = np.array([[800.0], [40.0], [-800.0]])
+    for dtype in (np.float64, np.float32):
+        end, least = np.nextafter(dtype(1), dtype(0)), np.finfo(dtype).smallest_normal
+        found = Beta(np.ones(1, dtype), dtype(1)).rsample(noise)
+        np.testing.assert_array_equal(found, np.array([[end], [end], [least]]), strict=True)
+
+
 def test_bad_input():
     for family, field, other in ((Gamma, "shape", "rate"), (Beta, "a", "b")):
         for bad in (0.0, -1.0, math.nan, math.inf):
