@@ -141,12 +141,13 @@ def test_laws_of_a_larger_batch_share_the_draws(lead):
 
 
 def test_the_weights_of_a_mixture_move_by_the_score_of_the_choice():
-    """Each draw against the mean of the other two, and the density itself at the draws."""
+    """Each draw against the mean of the others, and the density itself at the draws."""
     q, p = Mixture(LOGITS, Normal(LOC, SCALE)), Normal(np.array([0.5]), 3.0)
-    noise, weights = q.draw(3, rng=8), np.exp(LOGITS)
+    noise, weights = q.draw(7, rng=5), np.exp(LOGITS)
     z, chosen = q.rsample(noise), np.eye(3)[noise.choice]
+    assert set(noise.choice.tolist()) == {0, 1, 2}
     excess = q.log_prob(z) - p.log_prob(z)
-    advantage = excess - (np.sum(excess) - excess) / 2.0
+    advantage = excess - (np.sum(excess) - excess) / 6.0
     expected = np.mean(advantage[:, None] * (chosen - weights) + q.responsibilities(z) - weights, axis=0)
     (dlogits, _), _ = kl_estimate_vjp(q, p, noise)[1](np.array(-1.7))
     np.testing.assert_allclose(dlogits, -1.7 * expected, rtol=1e-12, strict=True)
