@@ -234,7 +234,7 @@ def inverse_log_minus_digamma_scalar(c: float) -> float:
     for _ in range(30):
         step = (log_minus_digamma_scalar(a) - c) / trigamma_excess_scalar(a)
         a *= math.exp(min(max(step, -2.0), 2.0))
-        if abs(step) < 1e-15:
+        if abs(step) < 1e-8:  # the next one would be its square
             break
     return a
 

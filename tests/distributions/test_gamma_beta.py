@@ -238,10 +238,10 @@ def test_the_score_of_a_large_shape_keeps_its_digits():
 
 def test_the_shape_and_the_shapes_are_found_in_few_steps(monkeypatch):
     calls = counted(monkeypatch, gamma_module, "log_minus_digamma_scalar")
-    for a in 10.0 ** np.arange(-3, 9):
+    for a in 10.0 ** np.arange(-3, 9, 0.5):
         c = log_minus_digamma_scalar(a)
         assert gamma_module.inverse_log_minus_digamma_scalar(c) == pytest.approx(a, rel=1e-12, abs=0)
-    assert len(calls) <= 35
+    assert len(calls) <= 47
     assert gamma_module.inverse_log_minus_digamma_scalar(0.0) == math.inf
     calls = counted(monkeypatch, _beta_rules, "log_minus_digamma_scalar")
     for a, b in itertools.product((0.05, 0.4, 2.0, 30.0, 1e4), repeat=2):
