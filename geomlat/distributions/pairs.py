@@ -41,13 +41,22 @@ def log_prob_pairs_vjp(q: Any, x: Array) -> tuple[Array, Pull]:
 
 
 def _product(q: ProductDistribution, x: Array) -> tuple[Array, Pull]:
-    values, pulls = zip(*map(log_prob_pairs_vjp, q.factors, q.split(x)), strict=True)
+    parts = q.split(x)
+    values, pulls = zip(*map(_factor, q.factors, parts), strict=True)
 
     def pull(dl: Array) -> tuple[Any, ...]:
         dx, dq = zip(*((first, tuple(rest)) for first, *rest in (back(dl) for back in pulls)), strict=True)
-        return q.join(dx), *dq
+        zero = namespace(x).zeros_like
+        return q.join(tuple(zero(a) if d is None else d for a, d in zip(parts, dx, strict=True))), *dq
 
     return sum(values[1:], values[0]), pull
+
+
+def _factor(q: Any, x: Array) -> tuple[Array, Pull]:
+    if q.batch_shape:
+        return log_prob_pairs_vjp(q, x)
+    value, pull = q.log_prob_vjp(x)  # one law, which every product has
+    return value[:, None], lambda dl: pull(namespace(dl).sum(dl, axis=-1))
 
 
 def _normal(q: Normal, x: Array) -> tuple[Array, Pull]:

@@ -10,6 +10,7 @@ from geomlat.distributions import (
     Gamma,
     LogNormal,
     Normal,
+    ProductDistribution,
     SphericalUniform,
     VonMises,
     VonMisesFisher,
@@ -71,6 +72,23 @@ def test_pairs_go_in_blocks_of_bounded_memory(monkeypatch):
     dl = gen.standard_normal((25, 3))
     for found, expected in zip(pull(dl), pull_whole(dl), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    "shared", [SphericalUniform(2), VonMisesFisher(np.eye(3)[0], 2.0), Normal(np.zeros(3), np.ones(3))]
+)
+def test_pairs_of_products_that_share_a_factor(shared):
+    gen = np.random.default_rng(0)
+    q = ProductDistribution(Gamma(gen.uniform(1, 3, (4, 2)), 1.0), shared)
+    x, dl = q.sample(5, rng=1)[:, 0], gen.standard_normal((5, 4))
+    value, pull = pairs.log_prob_pairs_vjp(q, x)
+    expected, pull_expected = q.log_prob_vjp(x[:, None])
+    np.testing.assert_allclose(value, expected, rtol=1e-12, strict=True)
+    (dx, *dq), (dx_expected, *dq_expected) = pull(dl), pull_expected(dl)
+    np.testing.assert_allclose(dx, dx_expected[:, 0], rtol=1e-10, strict=True)
+    for found, wanted in zip(dq, dq_expected, strict=True):
+        for g, h in zip(found, wanted, strict=True):
+            np.testing.assert_allclose(g, h, rtol=1e-10, atol=1e-13, strict=True)
 
 
 def test_log_normal_outside_its_support():
