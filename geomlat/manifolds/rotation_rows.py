@@ -196,7 +196,7 @@ def nearest_row(i: int, x: Any, out: Any) -> None:
     for j in range(9):
         total += entry(x, i, j, scale) * entry(x, i, j, scale)
     x0, x4, x8 = entry(x, i, 0, scale), entry(x, i, 4, scale), entry(x, i, 8, scale)
-    s = math.sqrt(3.0 * total)
+    s = math.sqrt(total)
     a, e, h, m = x0 + x4 + x8 + s, x0 - x4 - x8 + s, x4 - x0 - x8 + s, x8 - x0 - x4 + s
     b, k = entry(x, i, 7, scale) - entry(x, i, 5, scale), entry(x, i, 7, scale) + entry(x, i, 5, scale)
     c, g = entry(x, i, 2, scale) - entry(x, i, 6, scale), entry(x, i, 2, scale) + entry(x, i, 6, scale)

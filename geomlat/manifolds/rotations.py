@@ -80,7 +80,8 @@ def spin(xp: Any, p: Array, h: Array) -> Array:
     n, trace = p.shape[-1], trace_of(xp, p)
     if n == 2:
         usable = trace > 0
-        return xp.where(usable[..., None], h / xp.where(usable, trace, xp.ones_like(trace))[..., None], 0 * h)
+        h = h / xp.where(usable, trace, xp.ones_like(trace))[..., None]
+        return xp.where(usable[..., None], h, xp.zeros_like(h))
     g = trace[..., None, None] * eye(xp, 3, p) - (p + xp.matrix_transpose(p)) / 2
     scale = xp.max(xp.abs(flat(xp, g)), axis=-1)[..., None, None]
     g = g / xp.where(scale > 0, scale, xp.ones_like(scale))
@@ -89,14 +90,15 @@ def spin(xp: Any, p: Array, h: Array) -> Array:
     det = dot(xp, a, minors[..., 0, :])
     usable = det > 8 * float(xp.finfo(p.dtype).eps)
     det = xp.where(usable, det, xp.ones_like(det))[..., None] * xp.where(scale > 0, scale, xp.ones_like(scale))[..., 0]
-    return xp.where(usable[..., None], xp.matmul(minors, h[..., None])[..., 0] / det, 0 * h)
+    return xp.where(usable[..., None], xp.matmul(minors, h[..., None])[..., 0] / det, xp.zeros_like(h))
 
 
 def nearest(xp: Any, a: Array) -> tuple[Array, Array]:
     """The unit quaternion of the rotation nearest to a: the eigenvector of `form` to its largest eigenvalue.
 
-    The matrix, shifted to be positive, is squared until it has rank one: at most `SQUARINGS` times, and not after all
-    NumPy arrays have it. Where several rotations are nearest it is one of them, and anything for zero.
+    The matrix is squared until it has rank one, at most `SQUARINGS` times and not after all NumPy arrays have it. No
+    eigenvalue is below minus the largest by more than twice the smallest singular value of a: a shift by the length of
+    a leaves the largest first. Where several rotations are nearest it is one of them, and anything for zero.
     """
     scale = xp.max(xp.abs(flat(xp, a)), axis=-1)[..., None, None]
     a = xp.where(scale > 0, a / xp.where(scale > 0, scale, xp.ones_like(scale)), xp.ones_like(a))
@@ -104,7 +106,7 @@ def nearest(xp: Any, a: Array) -> tuple[Array, Array]:
     top = xp.concat([corner[..., None], mixed], axis=-1)[..., None, :]
     m = xp.concat([top, xp.concat([mixed[..., None], block], axis=-1)], axis=-2)
     one = eye(xp, m.shape[-1], a)
-    m = m + xp.sqrt(a.shape[-1] * xp.sum(a * a, axis=(-2, -1)))[..., None, None] * one
+    m = m + xp.sqrt(xp.sum(a * a, axis=(-2, -1)))[..., None, None] * one
     enough = 1 - 8 * float(xp.finfo(a.dtype).eps)
     for _ in range(SQUARINGS):
         m = xp.matmul(m, m)
