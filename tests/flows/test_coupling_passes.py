@@ -176,6 +176,18 @@ def test_rows_and_threads_do_not_matter():
     assert [parts_of(n) for n in (1, 64, 65, 256, 1000, 10**6)] == [1, 1, 2, 2, 4, 8]
 
 
+def test_the_parts_of_several_models_add_up_to_the_gradient_of_each(monkeypatch):
+    chain, gen = CHAINS["shallow"], np.random.default_rng(0)
+    theta, x, dy, dl = (gen.standard_normal(s) for s in ((2, chain.layout.size), (8, 3), (2, 8, 3), (2, 8)))
+    one_by_one = np.zeros_like(theta)
+    for k in range(2):
+        chain.forward_vjp(chain.view(theta[k]), x)[1]((dy[k], dl[k]), chain.view(one_by_one[k]))
+    monkeypatch.setattr(_coupling_kernels, "parts_of", lambda n: 3)
+    found = np.zeros_like(theta)
+    chain.forward_vjp(chain.layout.view(theta), x)[1]((dy, dl), chain.layout.view(found))
+    np.testing.assert_allclose(found, one_by_one, rtol=0, atol=1e-13)
+
+
 def test_a_part_writes_where_no_other_does(monkeypatch):
     """Threads take the parts, two models' here, in any order and at once: a part may change nothing of another's."""
     chain, gen, pull, changed = CHAINS["shallow"], np.random.default_rng(0), _coupling_kernels.pull, []
