@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
+from types import FunctionType, SimpleNamespace
 
 import interpreted
 import mutants
@@ -68,6 +68,12 @@ def test_each_sign_factor_and_term_is_changed(made) -> None:
         ("Rule.vjp.pull", "-1.0 * total -> total"),
         ("Rule.vjp.pull", "-1.0 -> 1.0"),
     ]
+
+
+def test_a_mutant_may_index_a_number(made) -> None:
+    mutant = next(m for m in made("def f(x):\n    return (2 * x)[0]\n") if m.becomes == "left")
+    with pytest.raises(TypeError, match="not subscriptable"):
+        FunctionType(mutant.code()[1], {})([1.0])
 
 
 def test_the_code_of_a_mutant_is_that_of_the_outer_function_with_one_change(made) -> None:
@@ -237,6 +243,15 @@ def test_a_test_that_needs_the_compiler_is_postponed_and_the_next_decides() -> N
     work = partial(warm.attempt, session, SimpleNamespace(name=("", "")), list(items), changed=False)
     code, _, files = run.finished(run.watched(work))
     assert (code, files["test"], files["postponed"]) == (1, "second", "first\n"), files["log"]
+
+
+def test_no_tests_left_for_the_interpreter_are_none_that_fail() -> None:
+    living = SimpleNamespace(forget=lambda *_: None, wind_up=lambda _: None)
+    session = SimpleNamespace(living=living, items={}, seconds={}, limit=9.0)
+    code, _, files = run.finished(
+        run.watched(partial(warm.attempt, session, SimpleNamespace(name=("", "")), [], changed=False))
+    )
+    assert code == 0, files["log"]
 
 
 def test_what_the_interpreter_postpones_meets_the_compiler_and_is_remembered(monkeypatch) -> None:

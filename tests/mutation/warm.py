@@ -25,6 +25,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
+from itertools import zip_longest
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType
 from typing import Any
@@ -249,7 +250,7 @@ def attempt(
         except (ValueError, StopIteration):  # another set of free variables; a constant of a class
             return apart(warm, mutant, tests, folder)
     items = [warm.items[test] for test in tests]
-    for item, following in zip(items, [*items[1:], None], strict=True):
+    for item, following in zip_longest(items, items[1:]):
         (folder / "test").write_text(item.nodeid)
         patience, left = PATIENCE + 10 * warm.seconds.get(item.nodeid, 0), warm.limit - time.process_time()
         if left <= 0:
