@@ -235,7 +235,8 @@ def _log_base_vjp(base: Any, z: Array) -> tuple[Array, Callable[[Array], Array]]
 
     def pull(dl: Array) -> Array:
         if pull_law is not None:
-            return xp.astype(pull_law(dl)[0], z.dtype, copy=False)
+            dz = pull_law(dl)[0]  # None of a constant density
+            return xp.zeros_like(z) if dz is None else xp.astype(dz, z.dtype, copy=False)
         wide, columns = xp.astype(z, xp.float64), []
         for j in range(z.shape[-1]):
             at = xp.arange(z.shape[-1]) == j

@@ -165,6 +165,27 @@ def test_a_base_needs_a_sampler_and_a_density_only():
     assert fitted.config()["base"]["type"].endswith("Logistic")
 
 
+def test_a_base_of_constant_density_has_no_cotangent():
+    class Uniform:
+        def __init__(self, zeros):
+            self.zeros = zeros
+
+        def log_prob_vjp(self, z):
+            return np.full(z.shape[:-1], -3.0), lambda dl: (np.zeros_like(z) if self.zeros else None,)
+
+    x, found = np.random.default_rng(0).uniform(-3.0, 3.0, (6, 2)), []
+    for zeros in (True, False):
+        flow = Flow((CircularSpline(dim=2, hidden=(4,), bins=4),), Uniform(zeros))
+        theta = parameters(flow)
+        g = np.zeros_like(theta)
+        flow.loss_vjp(theta, x, None)[1](flow.view(g))
+        (_, dl), pull = flow.rsample_vjp(flow.view(theta), x)
+        found.append((g, pull((None, dl), flow.view(g.copy()))[0]))
+    for a, b in zip(*found, strict=True):
+        assert np.array_equal(a, b)
+    assert found[0][0].any()
+
+
 def test_differences_of_a_base_are_relative_to_far_points():
     class Cauchy:
         def log_prob(self, z):
