@@ -135,6 +135,19 @@ def test_no_tangent_is_too_long(curvature, dtype, kind):
 
 
 @KINDS
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_longest_tangents_outwards_end_just_below_the_largest_float(dtype, kind):
+    m, gen, top = Hyperboloid(3, -1e-3), np.random.default_rng(8), float(np.finfo(dtype).max)
+    unit = m.project(gen.standard_normal((200, 4)))[:, 1:]
+    unit /= np.linalg.norm(unit, axis=-1, keepdims=True)
+    size = 10.0 ** gen.uniform(-3, 0.8 * np.log10(top), (200, 1))
+    x = m.project(np.concatenate([0 * size, size * unit], axis=-1).astype(dtype))
+    u = 1e3 * np.concatenate([size, x[:, :1] * unit], axis=-1).astype(dtype)
+    y = np.asarray(m.exp(kind(x), kind(u)))
+    assert np.all((y[:, 0] > 0.1 * top) & (y[:, 0] < 0.5 * top))
+
+
+@KINDS
 @pytest.mark.parametrize("n", [2, 3, 5])
 def test_rows_of_which_squares_vanish_or_overflow(n, kind):
     """Beside each other, beside the origin, and so far out that only directions are left."""

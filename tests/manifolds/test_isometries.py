@@ -103,6 +103,8 @@ def test_bad_input_is_named():
         hyperboloid_to_ball(np.ones(1))
     with pytest.raises(ValueError, match=r"Stereographic\(n\) needs n >= 1, got 0"):
         sphere_to_stereographic(np.ones(1), curvature=1.0)
+    with pytest.raises(ValueError, match=r"Stereographic\(n\) needs n >= 1, got -1"):
+        sphere_to_stereographic(1.0, curvature=1.0)
 
 
 def test_the_pole_is_cut_off_at_a_rounding_of_any_radius():

@@ -31,6 +31,15 @@ def test_a_step_is_at_most_half_the_injectivity_radius(monkeypatch):
     assert not np.any(status.converged)
 
 
+def test_a_step_in_hyperbolic_space_is_at_most_two_radii(monkeypatch):
+    monkeypatch.setattr("geomlat.manifolds.mean.STEPS", 1)
+    m = Hyperboloid(2, -0.25)
+    o = m.origin((400, 3))
+    points = m.exp(o, 12 * m.random_tangent(o, rng=0))
+    made = m.dist(m.project(np.mean(points, axis=1)), m.mean(points)[0])
+    assert np.max(made) == pytest.approx(4.0, rel=1e-8, abs=0.0)
+
+
 def test_far_out_the_gradient_is_compared_with_the_rounding_of_the_point():
     m = Hyperboloid(2)
     x = m.exp(m.origin((5,)), np.array([0.0, 9.0, 7.0]))
