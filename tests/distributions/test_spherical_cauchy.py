@@ -9,6 +9,7 @@ from vmf_quadrature import panels, unit_rows
 
 from geomlat.distributions import SphericalCauchy, SphericalUniform, VonMisesFisher, kl_divergence
 from geomlat.distributions.spherical_uniform import log_area
+from geomlat.grad import gradcheck
 
 DENSITY = [(2, 0.0), (2, 0.3), (2, 0.95), (3, 0.4), (3, 0.9), (4, 0.6), (7, 0.8), (50, 0.3)]
 SHAPES = [((4, 5), (4, 5), (4,)), ((2, 4, 5), (5,), (4,)), ((5,), (3, 5), ()), ((5,), (5,), ())]
@@ -90,6 +91,17 @@ def test_moebius_map_near_the_antipode():
     # tan(angle'/2) = (1-rho)/(1+rho) tan(angle/2), measured from mu.
     expected = 2 * np.arctan(1e-12 / (2 - 1e-12) / np.tan(angle / 2))
     np.testing.assert_allclose(np.arctan2(z[:, 1], z[:, 0]), expected, rtol=2e-4)
+
+
+def test_the_pull_of_a_draw_whose_mode_is_of_unit_length_to_a_few_digits():
+    """The image is not of unit length then and is divided by its norm, which the pull is to know."""
+    gen = np.random.default_rng(0)
+    mu, u = 1.02 * unit_rows(gen, 4, 5), unit_rows(gen, 4, 5)
+
+    def rule(mu, rho):
+        return SphericalCauchy(mu, rho).rsample_vjp(u)
+
+    gradcheck(rule, mu, np.array([0.1, 0.5, 0.8, 0.9]), step=1e-3)
 
 
 def test_float32():
