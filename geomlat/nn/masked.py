@@ -44,6 +44,8 @@ class MaskedDense(Layer):
         y = rule.f(xp, s)
 
         def pull(dy: Array, g: Params) -> Array:
+            if dy is None:
+                return None
             ds = dy if rule.name == "identity" else dy * rule.slope(xp, s, y)
             dweight, dbias = g.of(self)
             rows = xp.reshape(ds, (-1, n_out))

@@ -197,7 +197,7 @@ def test_the_input_cotangent_can_be_left_out():
         np.testing.assert_array_equal(lean, full)
 
 
-@pytest.mark.parametrize("name", ["affine", "mlp"])
+@pytest.mark.parametrize("name", LAYERS)
 def test_no_cotangent_adds_nothing(name):
     layer = LAYERS[name]
     theta, grad = random_theta(layer), np.zeros(layer.layout.size)
