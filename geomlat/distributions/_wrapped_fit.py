@@ -85,7 +85,7 @@ def _climb(
         trial = manifold.exp(loc, manifold.from_coordinates(loc, t[..., None] * step))
         width = _widened(xp, scale, t, excess, full)
         at = _likelihood(xp, manifold, points, w, trial, width, full, False)[0]
-        good = left & (at >= value - 1e-15 * xp.abs(value))
+        good = left & (at >= value - 1e-15 * (1.0 + xp.abs(value)))
         pad = (...,) + (None,) * (trial.ndim - value.ndim)
         new_loc = xp.where(good[pad], trial, new_loc)
         new_scale = xp.where(good[(..., *(None,) * (1 + full))], width, new_scale)

@@ -68,6 +68,17 @@ def test_weights_batches_and_float32(manifold):
     assert narrow.loc.dtype == narrow.scale.dtype == np.float32
 
 
+@pytest.mark.parametrize("full", [False, True])
+def test_two_axes_of_laws_are_fitted_each_alone(full):
+    x = np.random.default_rng(2).normal(0.0, 0.2, (2, 3, 12, 2))
+    fit = fit_wrapped_normal(PoincareBall(2), x, full=full)
+    assert fit.batch_shape == (2, 3)
+    for i, j in np.ndindex(2, 3):
+        alone = fit_wrapped_normal(PoincareBall(2), x[i, j], full=full)
+        np.testing.assert_allclose(fit.loc[i, j], alone.loc, rtol=1e-8, atol=1e-9, strict=True)
+        np.testing.assert_allclose(fit.scale[i, j], alone.scale, rtol=1e-8, atol=1e-9, strict=True)
+
+
 def test_wound_data_on_the_circle():
     """A scale that one winding could not tell: by the resultant, exp(-scale^2 / 2) in the mean."""
     x = WrappedNormal(Torus(1), np.array([3.0]), np.array([1.6])).sample(4000, rng=1)
@@ -128,14 +139,19 @@ def test_a_part_of_a_step_has_that_part_of_the_moments():
 
 
 def test_a_fit_ends_long_before_its_limit(monkeypatch):
-    # Near the end steps gain less than a rounding, and are taken; the pace grows again after a turn. 36 steps here.
+    # Near the end steps gain less than a rounding, and are taken; the pace grows again after a turn. 36 steps here, in
+    # any unit of length: in a large one the log-likelihood is -40, in another about 0.
     steps, climb = [], _wrapped_fit._climb
     monkeypatch.setattr(_wrapped_fit, "_climb", lambda *a: steps.append(1) or climb(*a))
     gen = np.random.default_rng(3)
     factor = scales(gen, 2, 0.8)[1]
     q = WrappedNormal(Hyperboloid(2), Hyperboloid(2).random_point(rng=gen), factor, full=True)
-    fit_wrapped_normal(Hyperboloid(2), q.sample(100, rng=4), full=True)
-    assert len(steps) <= 50
+    x = q.sample(100, rng=4)
+    level = fit_wrapped_normal(Hyperboloid(2), x, full=True).log_prob(x).mean()
+    for unit in (1.0, 1e9, math.exp(0.5 * level)):
+        steps.clear()
+        fit_wrapped_normal(Hyperboloid(2, -1.0 / unit**2), x * unit, full=True)
+        assert len(steps) <= 50
 
 
 def test_a_step_too_far_is_halved_until_it_gains():
