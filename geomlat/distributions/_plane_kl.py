@@ -35,7 +35,7 @@ def plane_kl_scalar(
         for j in range(24):
             rho = (TAIL + 1.0) * (panel + NODES[j]) / radii
             density = WEIGHTS[j] * rho * math.exp(-0.5 * rho * rho)
-            width = branch_width(k, apart, rho * near) * min(near * near / det, 10.0)
+            width = branch_width(k, apart, rho * near)
             last = math.asinh(math.pi / width)
             count = 2 + int(last / 3.0 + uneven)
             for node in range(48 * count):

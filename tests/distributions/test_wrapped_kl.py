@@ -109,6 +109,26 @@ def test_a_slim_law_of_the_plane_against_another_quadrature():
     assert 2.0 * by_k + 8.0 * by_1 + 2.0 * by_11 + 0.2 * by_22 + 0.8 * by_o == pytest.approx(0.0, abs=1e-11)
 
 
+@pytest.mark.parametrize("case", [(20.0, 0.4, 4.0, 3.0), (30.0, 0.4, 4.0, 2.0), (100.0, 0.2, 1.5, 1.3)])
+def test_the_nodes_of_the_plane_turn_with_it_and_grow_with_the_unit(case):
+    """Where the rule is coarse, too: beyond its range it errs by more than 1e-10, and by the same in every frame."""
+    apart, angle, wide, slim = case
+    turns = np.array([0.0, 0.5, 1.2, 2.5, 4.0, 0.0, 0.5])
+    unit = np.array([1.0, 1.0, 1.0, 1.0, 1.0, 100.0, 1e-3])
+    t = apart * unit[:, None] * np.stack([np.cos(turns + angle), np.sin(turns + angle)], -1)
+    frame = np.stack([np.cos(turns), np.sin(turns), -np.sin(turns), np.cos(turns)], -1).reshape(-1, 2, 2)
+    axes = frame * (unit[:, None] * [wide, slim])[..., None]
+    factor = np.linalg.cholesky(np.swapaxes(axes, -1, -2) @ axes)
+    values = plane_kl(-(unit**-2.0), *t.T, factor[:, 0, 0], factor[:, 1, 0], factor[:, 1, 1], 0.8 * unit)[0]
+    np.testing.assert_allclose(values, values[0], rtol=3e-15)
+
+
+def test_the_rule_of_the_plane_agrees_with_that_of_one_scale():
+    """At the end of the range, k D = 8 and k s = 2, where the branch points are nearest."""
+    exact = hyperbolic_kl(2.0, -1.0, 8.0, 2.0, 0.8)[0]
+    assert plane_kl(-1.0, 4.8, 6.4, 2.0, 0.0, 2.0, 0.8)[0] == pytest.approx(exact, rel=1e-11, abs=0.0)
+
+
 INTEGRANDS = [(2, -1.0, 0.8, 0.5, 0.6, 0.3), (5, -0.3, 2.0, 3.0, 1.4, 0.9), (3, -4.0, 3.0, 0.2, 0.5, 0.05)]
 
 
