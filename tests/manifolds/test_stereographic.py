@@ -252,6 +252,16 @@ def test_points_end_inside_the_border_and_before_the_pole(dtype):
     np.testing.assert_allclose(ball.dist([0.0, 0.0], ball.project([5.0, 0.0])), np.log(2 / (16 * 2.0**-52)), rtol=1e-3)
 
 
+@KINDS
+def test_the_pole_is_approached_to_a_rounding(kind):
+    """``exp(0, u) = tan(|u|) u / |u|``, of which the rounding of u alone is lost."""
+    m, e = Stereographic(2, 1.0), np.array([0.6, -0.8])
+    for gap in (1e-2, 1e-4, 1e-7, 1e-8, 1e-10, 1e-12):
+        y = np.asarray(m.exp(kind(np.zeros(2)), kind((np.pi / 2 - gap) * e)))
+        np.testing.assert_allclose(y, e / np.tan(gap), rtol=1e-15 / gap)
+    assert np.all(np.abs(m.exp(kind(np.zeros(2)), kind(np.pi / 2 * e))) > 1e15 * np.abs(e))
+
+
 @pytest.mark.parametrize("k", [-1.0, 0.0, 1.0])
 def test_a_wrapped_normal_law_is_differentiated_by_the_curvature(k):
     """At K = 1 the scale reaches around the sphere, so that the period of its geodesics counts."""
