@@ -13,6 +13,7 @@ from geomlat.flows import (
     SplineCoupling,
     TangentFlow,
     WrappedDensity,
+    dequantized,
 )
 from geomlat.grad import gradcheck_vector
 from geomlat.manifolds import Euclidean, Hyperboloid, Product, Sphere, Torus
@@ -165,6 +166,18 @@ def test_a_thin_shell_is_found_by_the_quantiles_of_the_dequantiser():
     expected = np.log(1e8 / (2.0 * np.pi)) - 0.5 * np.sum(beside**2, axis=-1)
     np.testing.assert_allclose(model.log_prob(y), expected, rtol=0, atol=1e-5)
     np.testing.assert_allclose(model.log_prob_estimate(y, samples=4, rng=0), expected, rtol=0, atol=2e-3)
+
+
+def test_radii_times_points_go_in_blocks(monkeypatch):
+    model, y, sizes = fitted(DequantizedDensity(manifold=Sphere(2), **SMALL)), points(9), []
+    whole, body = [model.log_prob(y, nodes=nodes) for nodes in (5, 120)], DequantizedDensity._along_rays
+    monkeypatch.setattr(dequantized, "_BLOCK", 240)
+    monkeypatch.setattr(DequantizedDensity, "_along_rays", lambda *a: sizes.append(a[-1].shape) or body(*a))
+    for nodes, rows, expected in ((5, 4, whole[0]), (120, 2, whole[1])):
+        sizes.clear()
+        np.testing.assert_allclose(model.log_prob(y, nodes=nodes), expected, rtol=1e-13)
+        assert {n for _, n in sizes[:-2]} == {rows}
+        assert max(k * n for k, n in sizes) == 240
 
 
 def test_estimates_of_the_density_rise_to_the_exact_one():
