@@ -129,6 +129,17 @@ def test_the_rule_of_the_plane_agrees_with_that_of_one_scale():
     assert plane_kl(-1.0, 4.8, 6.4, 2.0, 0.0, 2.0, 0.8)[0] == pytest.approx(exact, rel=1e-11, abs=0.0)
 
 
+def test_the_slopes_of_the_plane_have_no_moment_about_a_point():
+    """Turning both laws changes nothing: t turns, and L with the square root of its turned covariance."""
+    t, factor = 8.0 * np.array([math.cos(1.36), math.sin(1.36)]), np.array([[0.479, 0.0], [0.587, 2.0]])
+    _, _, by_1, by_2, by_11, by_21, by_22, _ = plane_kl(-1.0, *t, 0.479, 0.587, 2.0, 6.76)
+    turn, inverse = np.array([[0.0, -1.0], [1.0, 0.0]]), np.linalg.inv(factor)
+    change = inverse @ (turn @ factor @ factor.T - factor @ factor.T @ turn) @ inverse.T
+    turned = factor @ (np.tril(change, -1) + 0.5 * np.diag(np.diagonal(change)))
+    terms = [by_2 * t[0], -by_1 * t[1], by_11 * turned[0, 0], by_21 * turned[1, 0], by_22 * turned[1, 1]]
+    assert sum(terms) == pytest.approx(0.0, abs=4e-12 * np.abs(terms).sum())
+
+
 INTEGRANDS = [(2, -1.0, 0.8, 0.5, 0.6, 0.3), (5, -0.3, 2.0, 3.0, 1.4, 0.9), (3, -4.0, 3.0, 0.2, 0.5, 0.05)]
 
 
