@@ -8,6 +8,7 @@ import mpmath
 import numpy as np
 import pytest
 
+from geomlat.grad import gradcheck
 from geomlat.manifolds import Euclidean, Sphere
 
 mpmath.mp.dps = 60
@@ -102,6 +103,15 @@ def test_off_the_sphere_the_formulas_are_those_that_are_written(n, kind):
     v = s.log(kind(x), kind(-x))
     np.testing.assert_allclose(np.linalg.norm(v, axis=-1), np.pi, rtol=1e-14)
     np.testing.assert_allclose(v, s.log(x.view(Plain), -x.view(Plain)), rtol=1e-13)
+
+
+def test_far_off_the_sphere_the_pull_is_the_derivative_of_the_distance_as_written():
+    s = Sphere(2)
+    x, y = (
+        np.array([[1.4], [0.7]]) * s.random_point((2,), rng=1),
+        np.array([[0.8], [1.2]]) * s.random_point((2,), rng=2),
+    )
+    gradcheck(s.dist_vjp, x, y)
 
 
 @pytest.mark.parametrize("kind", [np.asarray, lambda a: a.view(Plain)], ids=["kernel", "generic"])
