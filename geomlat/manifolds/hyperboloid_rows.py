@@ -285,7 +285,7 @@ def sides(x: Any, a: int, y: Any, b: int, u: Any, d: int, keep: float, k: float,
 
 @kernel(cost=20.0)
 def transport_row(i: int, x: Any, y: Any, u: Any, radius: float, out: Any) -> None:
-    """``u + k (x + y)``, ``k = <y, u> / (R^2 - <x, y>)``; k is 0 past HUGE, where no direction has a digit left."""
+    """``u + k (x + y)``, ``k = <y, u> / (R^2 - <x, y>)``; 0 for x past HUGE, where no direction has a digit left."""
     a, b, d = min(i, x.shape[0] - 1), min(i, y.shape[0] - 1), min(i, u.shape[0] - 1)
     half, high, rr = half_chord(x, a, y, b, radius), height(y, b, radius), radius * radius
     aa, ab, drop, au = triple(x, a, y, b, u, d)
@@ -296,7 +296,7 @@ def transport_row(i: int, x: Any, y: Any, u: Any, radius: float, out: Any) -> No
     k, t = (along / aa, au / aa) if aa > TINY else (0.0, 0.0)
     k = sides(x, a, y, b, u, d, keep, k, t) * away
     k += (rr / (rr + aa)) * (drop * away - 2.0 * near * aa) * t
-    k = k / (2.0 * rr) if abs(k) < HUGE and aa < HUGE and high * high < HUGE else 0.0
+    k = k / (2.0 * rr) if abs(k) < HUGE and aa < HUGE else 0.0
     lean = 0.0
     for j in range(1, x.shape[1]):
         q = np.float64(y[b, j])

@@ -144,6 +144,18 @@ def test_no_tangent_is_too_long(curvature, dtype, kind):
 
 
 @KINDS
+@pytest.mark.parametrize("n", [2, 3])
+def test_transport_from_the_origin_stretches_what_points_to_the_end(n, kind):
+    """``u + (e . u) (y_0 / R - 1) e`` for the direction e of y, however far that is."""
+    m, e, u = Hyperboloid(n, -4.0), np.array([0.6, -0.8, 0.0])[:n], np.array([0.3, 0.7, -2.0])[:n]
+    for size in (1e-200, 1e-9, 3.0, 1e30, 1e99, 1e120, 1e160):
+        y = m.project(np.concatenate([[0], size * e]))
+        v = m.transport(kind(m.origin()), kind(y), kind(np.concatenate([[0], u])))
+        wanted = u + (e @ u) * (2 * y[0] - 1) * e
+        np.testing.assert_allclose(np.asarray(v), np.concatenate([[(y[1:] / y[0]) @ wanted], wanted]), rtol=1e-14)
+
+
+@KINDS
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_the_longest_tangents_outwards_end_just_below_the_largest_float(dtype, kind):
     m, gen, top = Hyperboloid(3, -1e-3), np.random.default_rng(8), float(np.finfo(dtype).max)

@@ -88,6 +88,18 @@ def test_rows_and_their_pulls_are_the_array_expressions(m, name, by_python):
             assert np.all(gap < 1), (np.nanmax(gap), np.argwhere(~(gap < 1))[:5].tolist())
 
 
+@pytest.mark.parametrize("x0", [0.0, 2.0])
+def test_the_pull_of_a_tangent_that_is_cut_short(x0, by_python):
+    m = Hyperboloid(3, -0.6)
+    x = m.exp(m.origin((3,)), m.from_coordinates(m.origin((3,)), x0 * np.eye(3)))
+    u = m.from_coordinates(x, np.array([1e3, 40.0, 2e30])[:, None] * np.array([0.6, 0.0, -0.8]))
+    dy = 1e-10 * np.cos(np.arange(12.0)).reshape(3, 4)
+    got = m.exp_vjp(x, u)[1](dy)
+    by_python()
+    for one, other in zip(got, m.exp_vjp(x, u)[1](dy), strict=True):
+        assert np.all(np.abs(one - other) <= 1e-11 * np.max(np.abs(other), axis=-1, keepdims=True))
+
+
 def space(*v):
     return np.array([[np.nan, *v]])
 
