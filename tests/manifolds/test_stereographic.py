@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import mpmath
 import numpy as np
 import pytest
@@ -167,6 +169,19 @@ def test_the_distance_of_close_points_is_differentiated_by_the_curvature(k):
     a = 1 + k * (x @ x)
     dk = m.dist_vjp(x, y)[1](np.asarray(1.0))[2]
     assert float(dk) == pytest.approx(-2 * np.linalg.norm(y - x) * (x @ x) / a**2, rel=1e-9, abs=0.0)
+
+
+@pytest.mark.parametrize("k", [-3.0, -0.02, 0.02, 3.0])
+def test_the_distance_is_differentiated_by_the_curvature_from_close_points_to_the_cut_locus(k):
+    m, unit = Stereographic(2, np.asarray(k)), 1 / np.sqrt(abs(k))
+    for size in (1e-5, 0.3):
+        x = size * unit * np.array([0.6, 0.8])
+        for length in (1e-9, 1e-3, 0.5, 2.0, *([np.pi - 1e-3, np.pi - 1e-7] if k > 0 else [])):
+            u = length * unit * np.array([1.0, -0.2])
+            y = m.exp(x, u * (length * unit / m.norm(x, u)))
+            dk = m.dist_vjp(x, y)[1](np.asarray(1.0))[2]
+            exact = mpmath.diff(partial(exact_dist, x=precise(x), y=precise(y)), k)
+            assert float(dk) == pytest.approx(float(exact), rel=4e-15 + 2e-16 / abs(np.pi - length), abs=0.0)
 
 
 def test_the_rest_of_an_arc_against_mpmath():
