@@ -100,6 +100,39 @@ def test_the_pull_of_a_tangent_that_is_cut_short(x0, by_python):
         assert np.all(np.abs(one - other) <= 1e-11 * np.max(np.abs(other), axis=-1, keepdims=True))
 
 
+@pytest.mark.parametrize("k", [0.7, 1e4])
+@pytest.mark.parametrize("gap", [1e-1, 1e-8, 1e-15])
+def test_close_to_the_cut_locus_a_log_is_as_long_as_the_distance(gap, k, by_python):
+    m = Stereographic(3, k)
+    x = m.random_point((6,), rng=0)
+    u = m.random_tangent(x, rng=1)
+    y = m.exp(x, u * ((np.pi - gap) / np.sqrt(k) / m.norm(x, u))[:, None])
+    for p, q in ((x, y), (y, x)):
+        np.testing.assert_allclose(m.norm(p, m.log(p, q)), m.dist(p, q), rtol=1e-15)
+
+
+@pytest.mark.parametrize("k", [-1.3, 0.0])
+def test_overflowing_tangents_end_where_the_array_expressions_say(k, by_python):
+    m, x, u = Stereographic(2, k), np.array([[0.3, 0.1], [0.0, 0.0]]), 2.0**500 * np.array([3.0, -4.0])
+    y = m.exp(x, u)
+    by_python()
+    np.testing.assert_allclose(y, m.exp(x, u), rtol=1e-15)
+
+
+def test_overflowing_tangents_of_a_sphere_end_on_their_geodesic(by_python):
+    m, x, u = Stereographic(2, 0.9), np.array([0.3, 0.1]), 2.0**500 * np.array([3.0, -4.0])
+    v = m.log(x, m.exp(x, u))
+    assert abs(v[0] * 4.0 + v[1] * 3.0) < 1e-14
+
+
+def test_tangents_from_border_to_border_end_inside(by_python):
+    m, gen = Stereographic(3, -3.0), np.random.default_rng(0)
+    x = gen.standard_normal((30, 3))
+    x = m.project((1 - 1e-14) / np.sqrt(3) * x / np.linalg.norm(x, axis=-1, keepdims=True))
+    u = (-1 + 1e-9 * gen.standard_normal(x.shape)) * x
+    assert np.all(m.contains(m.exp(x, u * (50 / m.norm(x, u))[:, None])))
+
+
 def space(*v):
     return np.array([[np.nan, *v]])
 
