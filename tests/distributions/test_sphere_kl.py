@@ -116,6 +116,13 @@ def test_means_over_the_angle_and_their_slopes(n, d, r, o):
         assert slope == pytest.approx((8 * one - two) / 0.012, rel=1e-8, abs=0.0)
 
 
+def test_the_slope_by_a_narrow_scale_keeps_its_digits_beside_a_large_divergence():
+    """Between two laws of scale s, s d/ds tends to 1 - n + (n - 1) D cot(D) with an error of order s^2."""
+    limit = -100.0 + 1.0 + 99.0 * 2.0 / math.tan(2.0)
+    wide, narrow = (s * float(sphere_kl(100.0, 2.0 * math.pi, 2.0, s, s)[3]) for s in (0.01, 0.001))
+    assert narrow == pytest.approx(limit + 0.01 * (wide - limit), rel=1e-6, abs=0.0)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_to_the_stated_accuracy(case):

@@ -280,6 +280,21 @@ def test_hyperbolic_quadrature(case):
     assert float(hyperbolic_kl(float(case[0]), *case[1:])[0]) == pytest.approx(brute_force(*case), rel=1e-12, abs=0.0)
 
 
+@pytest.mark.parametrize("case", [(2, -1.0, 12.0, 3.0, 1.0), (2, -1.0, 1.0, 3.0, 0.3), (2000, -1.0, 2.0, 0.01, 0.5)])
+def test_hyperbolic_quadrature_at_the_ends_of_its_range(case):
+    """Wide laws need more panels; in high dimension the density is a number only beside that at its mode."""
+    assert hyperbolic_kl(float(case[0]), *case[1:])[0] == pytest.approx(
+        brute_force(*case), rel=1e-11 if case[0] > 100 else 3e-13, abs=0.0
+    )
+
+
+def test_the_nodes_of_the_hyperbolic_space_grow_with_the_unit():
+    """Where the rule is coarse, too: beyond its range."""
+    unit = np.array([1.0, 1e3, 1e-3])
+    values = hyperbolic_kl(3.0, -(unit**-2.0), 20.0 * unit, 12.0 * unit, 0.8 * unit)[0]
+    np.testing.assert_allclose(values, values[0], rtol=3e-15)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_hyperbolic_slopes(case):
     """By extrapolated differences, and through zero curvature, where the divergence is that of normal laws."""
