@@ -2,7 +2,8 @@
 
     python tests/mutation/run.py --sample 200 --seed 1       a seeded sample of the mutants without a result
     python tests/mutation/run.py --files sphere.py torus.py  all of some files
-    python tests/mutation/run.py --survivors                 those that survived before, or were left after --limit
+    python tests/mutation/run.py --survivors                 those that survived before, or were left after --limit,
+                                                             less the equivalent ones
     python tests/mutation/run.py --again 6 --seed 3          killed before: does a suite that passes still do it?
     python tests/mutation/run.py --report                    the page docs/mutation.md, from the results so far
 
@@ -308,7 +309,7 @@ def chosen(arguments: argparse.Namespace, mutants: list[Mutant], results: Result
     if arguments.files:
         mutants = [m for m in mutants if Path(m.file).name in arguments.files]
     if arguments.again or arguments.survivors:
-        pool = [m for m in mutants if results.get(m.key, {}).get("outcome") in wanted]
+        pool = [m for m in mutants if results.get(m.key, {}).get("outcome") in wanted and m.key not in equivalent]
         return random.Random(arguments.seed).sample(pool, min(arguments.again or len(pool), len(pool)))
     pool = [m for m in mutants if m.key not in results and m.key not in equivalent]
     return stratified(pool, results, arguments.sample or len(pool), arguments.seed)
@@ -328,7 +329,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sample", type=int, metavar="N", help="so many of the mutants without a result")
     parser.add_argument("--again", type=int, metavar="N", help="so many of the mutants killed before; keeps no results")
-    parser.add_argument("--survivors", action="store_true", help="those that survived before")
+    parser.add_argument("--survivors", action="store_true", help="those that survived before, or were left")
     parser.add_argument("--limit", type=float, default=math.inf, metavar="S", help="leave a mutant after S seconds")
     parser.add_argument("--files", nargs="+", metavar="NAME", help="only of these files")
     parser.add_argument("--seed", type=int, default=0)

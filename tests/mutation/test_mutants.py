@@ -350,3 +350,14 @@ def test_the_page_counts_and_bounds(made) -> None:
     results[pool[0].key]["outcome"] = "survived"
     assert "| nn | 60 | 59 | 58 | 0 | 0 | 1 | 0 | 1 |" in run.report(pool, results, {})
     assert "| nn | 60 | 59 | 58 | 0 | 1 | 0 | 0 | 1 |" in run.report(pool, results, equivalent)
+
+
+def test_survivors_are_those_that_no_reason_is_given_for(monkeypatch) -> None:
+    pool = [mutants.Mutant("geomlat/nn/a.py", "g", k, str(k), k, "left", "") for k in range(5)]
+    outcomes = ("survived", "open", "killed", "survived")
+    results = {m.key: {"outcome": outcome} for m, outcome in zip(pool, outcomes, strict=False)}
+    monkeypatch.setattr(run, "load", lambda path: {pool[0].key: {}} if path == run.EQUIVALENT else {})
+    asked = SimpleNamespace(files=None, again=0, survivors=True, seed=0, sample=None)
+    assert {m.place for m in run.chosen(asked, pool, results)} == {1, 3}
+    asked.again = 1
+    assert [m.place for m in run.chosen(asked, pool, results)] == [2]
