@@ -123,6 +123,16 @@ def test_the_slope_by_a_narrow_scale_keeps_its_digits_beside_a_large_divergence(
     assert narrow == pytest.approx(limit + 0.01 * (wide - limit), rel=1e-6, abs=0.0)
 
 
+@pytest.mark.parametrize(("n", "s"), [(5.0, 4.0), (20.0, 9.0), (100.0, 0.9)])
+def test_the_slope_is_zero_at_opposite_centres_and_one_sided_beside_them(n, s):
+    assert float(sphere_kl(n, TAU, math.pi, s, s)[2]) == 0.0
+    assert float(sphere_kl(n, 3 * TAU, 3 * math.pi, 3 * s, 3 * s)[2]) == 0.0
+    near = math.pi - 1e-2
+    values = [float(sphere_kl(n, TAU, near + k * 1e-4, s, s)[0]) for k in (-2, -1, 1, 2)]
+    slope = (values[0] - 8 * values[1] + 8 * values[2] - values[3]) / 12e-4
+    assert float(sphere_kl(n, TAU, near, s, s)[2]) == pytest.approx(slope, rel=1e-6, abs=0.0)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_to_the_stated_accuracy(case):
