@@ -137,3 +137,17 @@ def test_pullback(m):
     np.testing.assert_allclose(value, kl_divergence(q, p), rtol=1e-4, atol=1e-5)
     with pytest.raises(ValueError, match="one sphere"):
         kl_divergence(q, PowerSpherical(np.eye(m + 1)[0], 1.0))
+
+
+@pytest.mark.parametrize("chord", [0.3, 1.0, 1.7])
+def test_the_slope_by_the_chord_keeps_its_digits_at_large_concentrations(chord):
+    """E log h tends to log(1 - chord/2) with an error of order 1/kappa."""
+    limit = -0.5 / (1.0 - 0.5 * chord)
+    wide, narrow = (float(mean_log_h(3.0, kappa, chord)[2]) for kappa in (1e5, 1e8))
+    assert narrow == pytest.approx(limit + 1e-3 * (wide - limit), rel=3e-12, abs=0.0)
+
+
+@pytest.mark.parametrize(("m", "kappa"), [(2.0, 3.0), (5.0, 10.0), (40.0, 200.0)])
+def test_the_slope_by_the_chord_goes_on_to_equal_directions(m, kappa):
+    values = [float(mean_log_h(m, kappa, chord)[2]) for chord in (0.0, 1e-7, 2e-7)]
+    assert values[0] == pytest.approx(2.0 * values[1] - values[2], rel=1e-11, abs=0.0)
