@@ -175,3 +175,11 @@ def test_uniform_divergence_and_what_is_not_known():
 
     with pytest.raises(NotImplementedError, match="not known"):
         WrappedNormal(Unknown(2), np.zeros(2), np.ones(2)).entropy()
+
+
+def test_the_scales_of_a_product_are_counted_on_from_several_circles():
+    torus, space = Torus(3), Hyperboloid(2)
+    m, scale = Product(torus, space), np.array([0.3, 0.5, 2.0, 0.7, 1.1])
+    parts = (WrappedNormal(torus, torus.origin(), scale[:3]), WrappedNormal(space, space.origin(), scale[3:]))
+    total = WrappedNormal(m, m.origin(), scale).entropy()
+    assert total == pytest.approx(sum(float(q.entropy()) for q in parts), rel=1e-14, abs=0.0)
