@@ -116,6 +116,23 @@ def test_means_over_the_angle_and_their_slopes(n, d, r, o):
         assert slope == pytest.approx((8 * one - two) / 0.012, rel=1e-8, abs=0.0)
 
 
+@pytest.mark.parametrize("gap", [1e-1, 1e-3, 1e-6])
+@pytest.mark.parametrize("side", [0, 1])
+@pytest.mark.parametrize(("n", "d", "o"), [(2, 1.2, 2.0), (3, 1.7, 0.8), (30, 1.4, 1.5)])
+def test_means_over_the_angle_beside_a_pole(n, d, o, side, gap):
+    """Where r is about d, or pi - d, a wound law has its pole next to the angle 0, or pi."""
+    r = (d if side == 0 else math.pi - d) + gap
+    f, weight = graded([0.0, math.pi], 16, 4.0, 24, 0.3)
+    weight = weight * np.sin(f) ** (n - 2)
+    both = math.sin(d) * math.sin(r)
+    chord = np.sqrt(np.sin((d - r) / 2) ** 2 + both * np.sin(f / 2) ** 2)
+    rest = np.sqrt(np.cos((d + r) / 2) ** 2 + both * np.cos(f / 2) ** 2)
+    there = 2 * np.arctan2(chord, rest)
+    each = log_wound(n, there, o) - (n - 1) * np.log(2 * chord * rest)
+    expected = weight @ each / weight.sum()
+    assert over_angles(float(n), d, r, math.sin(r), o)[0] == pytest.approx(expected, rel=1e-12, abs=0.0)
+
+
 def test_the_slope_by_a_narrow_scale_keeps_its_digits_beside_a_large_divergence():
     """Between two laws of scale s, s d/ds tends to 1 - n + (n - 1) D cot(D) with an error of order s^2."""
     limit = -100.0 + 1.0 + 99.0 * 2.0 / math.tan(2.0)
