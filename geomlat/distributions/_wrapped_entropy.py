@@ -169,17 +169,16 @@ def unit_entropy(dim: float, s: float) -> tuple[float, float]:
     for j in range(1, NODES):
         t = 6.4 * j / NODES - 3.2
         e = math.exp(-math.pi * math.sinh(t))
-        below, above = start + (stop - start) / (1.0 + e), (stop - start) * e / (1.0 + e)
-        sine = math.sin(below) if below < 0.5 * math.pi or stop < math.pi else math.sin(above)
-        wound, _, by_a, _ = windings_scalar(dim, below, 1.0 / s, 2.0 * math.pi)
-        log_w = wound - 0.5 * (below / s) * (below / s)
+        r = start + (stop - start) / (1.0 + e)
+        wound, _, by_a, _ = windings_scalar(dim, r, 1.0 / s, 2.0 * math.pi)
+        log_w = wound - 0.5 * (r / s) * (r / s)
         if power > 0.0:
-            log_w += power * math.log(below)
+            log_w += power * math.log(r)
         log_q = log_c + log_w
         if power > 0.0:
-            log_q -= power * math.log(sine)
+            log_q -= power * math.log(math.sin(r))
         weight = math.exp(log_w + log_c) * math.cosh(t) * e / ((1.0 + e) * (1.0 + e))
-        score = (below / s) * (below / s) / s - by_a / (s * s) - dim / s
+        score = (r / s) * (r / s) / s - by_a / (s * s) - dim / s
         mass += weight
         total += weight * log_q
         slope += weight * score * log_q

@@ -91,21 +91,25 @@ def _limit(xp: Any, k: Array, x: Array) -> Array:
 
 
 def step(xp: Any, k: Array, x: Array, u: Array) -> Step:
-    """The end of a geodesic, before it is shortened."""
+    """The end of a geodesic, before it is shortened; at the pole, D = 0, far along ``n = c x + p``."""
     s, root = signed_root(xp, k)
-    a, floor = conformal(xp, k, x), float(xp.finfo(x.dtype).eps) ** 2
+    a = conformal(xp, k, x)
+    floor = a * float(xp.finfo(x.dtype).eps) ** 2
     r = length(xp, u) / a
     tan = tangent(k, r)
     p, c = (tan.g / a)[..., None] * u, tan.c[..., None]
-    n, sx, sp = c * x + p, root * x, root * p
-    xr, sn = length(xp, sx), root * n
-    e = direction(xp, sx, xr)
-    xp_ = dot(xp, e, sp)
-    across = xr * length(xp, sp - xp_[..., None] * e)
-    hyperbolic = a * tan.h + dot(xp, sn, sn)
-    spherical = (tan.c - s * xr * xp_) ** 2 + across * across
-    d = xp.maximum(xp.where(k < 0, hyperbolic, spherical), a * floor)
-    q = c * p - (s * dot(xp, sp, sp))[..., None] * x
+    n, size = c * x + p, length(xp, x)
+    e, sn = direction(xp, x, size), root * n
+    along = dot(xp, e, p)
+    w = p - along[..., None] * e
+    w = w - dot(xp, e, w)[..., None] * e
+    sw, aside = root * w, s * (root * size) * (root * along)
+    ahead, across = tan.c - aside, root * size * length(xp, sw)
+    d = xp.where(k < 0, a * tan.h + dot(xp, sn, sn), ahead * ahead + across * across)
+    # c p - K |p|^2 x, which cancels before the pole.
+    q = ahead[..., None] * p + aside[..., None] * w - (s * dot(xp, sw, sw))[..., None] * x
+    q = xp.where((d < floor)[..., None], xp.sqrt(floor)[..., None] * n, q)
+    d = xp.maximum(d, floor)
     return Step(x + (a / d)[..., None] * q, a, r, p, n, q, d, tan)
 
 

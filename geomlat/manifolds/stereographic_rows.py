@@ -153,6 +153,12 @@ def with_tangent(x: Any, a: int, u: Any, b: int, root: float, inverse: float) ->
     return xx, uu, xu
 
 
+@inlined
+def stepped(ahead: float, aside: float, lean: float, rest: float, p: float, x: float) -> float:
+    """``ahead p + aside w - rest x`` with ``w = p - lean x``."""
+    return ahead * p + aside * (p - lean * x) - rest * x
+
+
 @summation
 def combination(x: Any, a: int, u: Any, b: int, c: float, f: float) -> float:
     """``|c x + f u|^2``."""
@@ -186,9 +192,13 @@ def quotient(k: float, t: float) -> tuple[float, float, float]:
 
 @kernel(cost=20.0)
 def exp_row(i: int, x: Any, u: Any, k: float, eps: float, out: Any) -> None:
-    """``x + (A / D) (c p - K |p|^2 x)``, shortened to stay off the border."""
+    """``x + (A / D) (c p - K |p|^2 x)``, shortened to stay off the border; at the pole, D = 0, along ``c x + p``.
+
+    For K > 0 the step is ``(c - K <x, p>) p + K <x, p> w - K |w|^2 x``, w the part of p across x: it goes with sqrt(D),
+    where ``c p - K |p|^2 x`` cancels.
+    """
     a, b, m, root = min(i, x.shape[0] - 1), min(i, u.shape[0] - 1), x.shape[1], math.sqrt(abs(k))
-    scale = 1.0
+    scale, limit = 1.0, 1.0 - 16.0 * eps if k < 0.0 else 1.0 / eps
     xx, uu, xu = with_tangent(x, a, u, b, root, 1.0)
     if uu > HUGE:
         scale = largest(u, b)
@@ -198,22 +208,28 @@ def exp_row(i: int, x: Any, u: Any, k: float, eps: float, out: Any) -> None:
     g /= ax
     p, part = root * g * scale, root * g * scale * xu
     if k < 0.0:
-        det = ax * h + combination(x, a, u, b, c * root, root * g)
+        det, rest = ax * h + combination(x, a, u, b, c * root, root * g), -p * p * uu
+        ahead, lean, aside = c, 0.0, 0.0
     else:
-        lean = part / xx if xx > 0.0 else 0.0
-        det = (c - part) * (c - part) + xx * combination(x, a, u, b, -lean * root, root * g)
-    det = max(det, ax * eps * eps)
-    g, f, total = ax / det * c * g, math.copysign(ax / det * p * p * uu, k), 0.0
+        ahead, lean, aside = c - part, part / xx if xx > 0.0 else 0.0, part
+        rest = combination(x, a, u, b, -lean * root, root * g)
+        det = ahead * ahead + xx * rest
+    if det < ax * FLOOR * FLOOR:
+        size = math.sqrt(combination(x, a, u, b, c * root, root * g))
+        for j in range(m):
+            out[i, j] = (limit / size) * combined(c, np.float64(x[a, j]), g, np.float64(u[b, j]))
+        return
+    total, ahead, aside, rest = 0.0, ax / det * ahead, ax / det * aside, ax / det * rest
     for j in range(m):
         v = np.float64(x[a, j])
-        v += g * np.float64(u[b, j]) - f * v
+        v += stepped(ahead, aside, lean, rest, g * np.float64(u[b, j]), v)
         total += (root * v) * (root * v)
         out[i, j] = v
-    size, limit = math.sqrt(total), 1.0 - 16.0 * eps if k < 0.0 else 1.0 / eps
+    size = math.sqrt(total)
     if size > limit:
         for j in range(m):
             v = np.float64(x[a, j])
-            out[i, j] = (limit / size) * (v + (g * np.float64(u[b, j]) - f * v))
+            out[i, j] = (limit / size) * (v + stepped(ahead, aside, lean, rest, g * np.float64(u[b, j]), v))
 
 
 @kernel(cost=40.0)

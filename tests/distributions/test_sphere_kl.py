@@ -116,11 +116,16 @@ def test_means_over_the_angle_and_their_slopes(n, d, r, o):
         assert slope == pytest.approx((8 * one - two) / 0.012, rel=1e-8, abs=0.0)
 
 
-@pytest.mark.parametrize("gap", [1e-1, 1e-3, 1e-6])
-@pytest.mark.parametrize("side", [0, 1])
-@pytest.mark.parametrize(("n", "d", "o"), [(2, 1.2, 2.0), (3, 1.7, 0.8), (30, 1.4, 1.5)])
-def test_means_over_the_angle_beside_a_pole(n, d, o, side, gap):
+BESIDE = [
+    *itertools.product([(2, 1.2, 2.0), (3, 1.7, 0.8), (30, 1.4, 1.5)], (0, 1), (1e-1, 1e-3, 1e-6)),
+    ((3, 1e-7, 2.0), 0, 1e-8),
+]
+
+
+@pytest.mark.parametrize(("law", "side", "gap"), BESIDE)
+def test_means_over_the_angle_beside_a_pole(law, side, gap):
     """Where r is about d, or pi - d, a wound law has its pole next to the angle 0, or pi."""
+    n, d, o = law
     r = (d if side == 0 else math.pi - d) + gap
     f, weight = graded([0.0, math.pi], 16, 4.0, 24, 0.3)
     weight = weight * np.sin(f) ** (n - 2)

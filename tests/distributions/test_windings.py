@@ -49,6 +49,15 @@ def test_windings_and_their_slopes(dim, r, a, period):
     np.testing.assert_allclose(found, [float(x) for x in wanted], rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.parametrize("unit", [1e-3, 1e3])
+@pytest.mark.parametrize(("dim", "r", "a", "period"), CASES)
+def test_windings_in_another_unit(dim, r, a, period, unit):
+    value, *slopes = _windings.windings_scalar(float(dim), r, a, period)
+    scaled, by_r, by_a, by_period = _windings.windings_scalar(float(dim), r * unit, a / unit, period * unit)
+    found = (scaled, by_r * unit, by_a / unit, by_period * unit)
+    assert found == pytest.approx((value, *slopes), rel=1e-12, abs=1e-13)
+
+
 @pytest.mark.parametrize("dim", [1, 2, 5])
 def test_far_windings_are_an_integral(dim):
     r, a, period = 0.7, 1e-7, 3.0

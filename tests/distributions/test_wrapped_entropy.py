@@ -9,7 +9,7 @@ import pytest
 from wrapped_quadrature import farthest, gauss, polar_rule, scales
 
 from geomlat.distributions import SphericalUniform, WrappedNormal, kl_divergence, kl_divergence_vjp, kl_method
-from geomlat.distributions._wrapped_entropy import closed_entropy, mean_log_sinhc
+from geomlat.distributions._wrapped_entropy import closed_entropy, mean_log_sinhc, unit_entropy
 from geomlat.distributions.spherical_uniform import log_area
 from geomlat.grad import gradcheck
 from geomlat.manifolds import Euclidean, Hyperboloid, PoincareBall, Product, Sphere, Stereographic, Torus
@@ -183,3 +183,17 @@ def test_the_scales_of_a_product_are_counted_on_from_several_circles():
     parts = (WrappedNormal(torus, torus.origin(), scale[:3]), WrappedNormal(space, space.origin(), scale[3:]))
     total = WrappedNormal(m, m.origin(), scale).entropy()
     assert total == pytest.approx(sum(float(q.entropy()) for q in parts), rel=1e-14, abs=0.0)
+
+
+@pytest.mark.parametrize(("n", "s"), [(100, 1e-5), (100, 0.19), (30, 0.2)])
+def test_narrow_laws_on_spheres_of_many_dimensions(n, s):
+    """Not wound, the entropy is the normal law's and the mean of (n - 1) log(sin(r) / r), r / s being chi."""
+    r, weight = gauss(1e-3 * s, min(s * (math.sqrt(n) + 12), math.pi - 1e-3), 400)
+    log_w = (n - 1) * np.log(r / s) - 0.5 * (r / s) ** 2
+    mass = weight * np.exp(log_w - log_w.max())
+    flat = n * (math.log(s) + 0.5 * math.log(2 * math.pi) + 0.5)
+    expected = flat + (n - 1) * (mass @ np.log(np.sin(r) / r)) / mass.sum()
+    value, by_scale = unit_entropy(float(n), s)
+    assert value == pytest.approx(expected, rel=1e-12, abs=0.0)
+    ends = [unit_entropy(float(n), s * (1 + j * 1e-3))[0] for j in (-2, -1, 1, 2)]
+    assert s * by_scale == pytest.approx((ends[0] - 8 * ends[1] + 8 * ends[2] - ends[3]) / 12e-3, rel=1e-7, abs=0.0)

@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 
 from geomlat.backends import Kernel
-from geomlat.manifolds import Euclidean, Hyperboloid, SpecialOrthogonal, Sphere, Stereographic, Torus, hyperboloid_rows
+from geomlat.manifolds import (
+    Euclidean,
+    Hyperboloid,
+    SpecialOrthogonal,
+    Sphere,
+    Stereographic,
+    Torus,
+    hyperboloid_rows,
+    sphere_rows,
+)
 
 SPACES = [
     Euclidean(3),
@@ -123,6 +132,14 @@ def test_overflowing_tangents_of_a_sphere_end_on_their_geodesic(by_python):
     m, x, u = Stereographic(2, 0.9), np.array([0.3, 0.1]), 2.0**500 * np.array([3.0, -4.0])
     v = m.log(x, m.exp(x, u))
     assert abs(v[0] * 4.0 + v[1] * 3.0) < 1e-14
+
+
+def test_tangents_of_the_sphere_of_which_the_square_overflows():
+    """Of length 5 2^500, which is a number; its cosine is that of this number."""
+    y = np.empty((1, 3))
+    sphere_rows.exp_row.body(0, np.array([[1.0, 0.0, 0.0]]), 2.0**500 * np.array([[0.0, 3.0, -4.0]]), y)
+    c, s = np.cos(5.0 * 2.0**500), np.sin(5.0 * 2.0**500)
+    np.testing.assert_allclose(y, [[c, 0.6 * s, -0.8 * s]], rtol=1e-14)
 
 
 def test_tangents_from_border_to_border_end_inside(by_python):

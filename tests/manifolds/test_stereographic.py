@@ -299,6 +299,32 @@ def test_the_pole_is_approached_to_a_rounding(kind):
     assert 2.0**49 < y[1] <= 2.0**52
 
 
+@KINDS
+@pytest.mark.parametrize("k", [0.3, 1.0, 50.0])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_geodesics_end_at_the_pole_from_everywhere(k, dtype, kind):
+    """Also where nothing is left of D and of the step: in front of, behind and beside the origin."""
+    eps, root = np.finfo(dtype).eps, np.sqrt(k)
+    m, e = Stereographic(2, k), np.stack([np.cos(np.arange(40.0)), np.sin(np.arange(40.0))], axis=-1)
+    e[0] = [1.0, 0.0]
+    for phi in np.linspace(-1.4, 1.4, 29):
+        x = (np.tan(phi) / root * e).astype(dtype)
+        u = ((np.pi / 2 - phi) / (root * np.cos(phi) ** 2) * e).astype(dtype)
+        for y in (m.exp(kind(x), kind(u)), m.exp(kind(x[0]), kind(u[0]))):
+            size = root * np.linalg.norm(np.asarray(y, np.float64), axis=-1)
+            assert np.all(size <= (1 + 4 * eps) / eps)
+            assert np.all(2 / size < 25 * eps)
+        value, pull = m.exp_vjp(kind(x), kind(u))
+        assert all(np.all(np.isfinite(g)) for g in pull(np.ones_like(value)))
+
+
+def test_a_tangent_of_float32_that_points_to_the_pole_is_not_rounded_before():
+    """Of length pi / 2 less 2e-14, so that the end is nearer to the pole than a rounding of float32."""
+    u = np.array([1.2372138500213623, 0.9678341746330261], np.float32)
+    far = np.linalg.norm(Stereographic(2, 1.0).exp(np.zeros(2, np.float32), u))
+    assert far == pytest.approx(2.0**23, rel=1e-6)
+
+
 @pytest.mark.parametrize("k", [-1.0, 0.0, 1.0])
 def test_a_wrapped_normal_law_is_differentiated_by_the_curvature(k):
     """At K = 1 the scale reaches around the sphere, so that the period of its geodesics counts."""

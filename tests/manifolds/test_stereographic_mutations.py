@@ -18,12 +18,12 @@ from geomlat.testing.calculus import logdet_exp_is_volume
 FILES = ("curved", "gyro", "conformal", "stereographic")
 FORWARD = [
     ("gyro", "1 + s * dot(xp, root * x, root * x)", "1 - s * dot(xp, root * x, root * x)"),
-    ("gyro", "n, sx, sp = c * x + p", "n, sx, sp = x + p"),
-    ("gyro", "hyperbolic = a * tan.h +", "hyperbolic = a +"),
-    ("gyro", "(tan.c - s * xr * xp_) ** 2", "(1 - s * xr * xp_) ** 2"),
+    ("gyro", "n, size = c * x + p", "n, size = x + p"),
+    ("gyro", "a * tan.h + dot(xp, sn, sn)", "a + dot(xp, sn, sn)"),
+    ("gyro", "tan.c - aside, root", "1 - aside, root"),
     ("gyro", "+ across * across", "- across * across"),
-    ("gyro", "q = c * p - (s * dot", "q = p - (s * dot"),
-    ("gyro", "q = c * p - (s * dot", "q = c * p + (s * dot"),
+    ("gyro", "q = ahead[..., None] * p", "q = p"),
+    ("gyro", "- (s * dot(xp, sw, sw))", "+ (s * dot(xp, sw, sw))"),
     ("gyro", "x + (a / d)[..., None] * q", "x + (1 / d)[..., None] * q"),
     ("gyro", "b = (1 + s * dot", "b = (1 - s * dot"),
     ("gyro", "bend = (k * delta)", "bend = (2 * k * delta)"),
