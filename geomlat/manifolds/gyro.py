@@ -108,7 +108,7 @@ def step(xp: Any, k: Array, x: Array, u: Array) -> Step:
     d = xp.where(k < 0, a * tan.h + dot(xp, sn, sn), ahead * ahead + across * across)
     # c p - K |p|^2 x, which cancels before the pole.
     q = ahead[..., None] * p + aside[..., None] * w - (s * dot(xp, sw, sw))[..., None] * x
-    q = xp.where((d < floor)[..., None], xp.sqrt(floor)[..., None] * n, q)
+    q = xp.where((d < floor)[..., None], n, q)
     d = xp.maximum(d, floor)
     return Step(x + (a / d)[..., None] * q, a, r, p, n, q, d, tan)
 

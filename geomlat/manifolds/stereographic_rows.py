@@ -208,8 +208,8 @@ def exp_row(i: int, x: Any, u: Any, k: float, eps: float, out: Any) -> None:
     g /= ax
     p, part = root * g * scale, root * g * scale * xu
     if k < 0.0:
-        det, rest = ax * h + combination(x, a, u, b, c * root, root * g), -p * p * uu
-        ahead, lean, aside = c, 0.0, 0.0
+        det, rest = ax * h + combination(x, a, u, b, root, root * g), -p * p * uu
+        ahead, lean, aside = 1.0, 0.0, 0.0
     else:
         ahead, lean, aside = c - part, part / xx if xx > 0.0 else 0.0, part
         rest = combination(x, a, u, b, -lean * root, root * g)

@@ -12,9 +12,10 @@ from geomlat.distributions import Beta, Gamma, _beta_rules, _beta_stein, _gamma_
 from geomlat.distributions import gamma as gamma_module
 from geomlat.distributions._beta_rules import beta_log_prob_scalar, beta_score_scalar, beta_shapes_scalar
 from geomlat.distributions._beta_stein import beta_stein_scalar
-from geomlat.distributions._gamma_sampling import gamma_centre
+from geomlat.distributions._gamma_sampling import REJECTED, gamma_centre, gamma_trial
 from geomlat.distributions._gamma_stein import gamma_stein_scalar
-from geomlat.random import stream
+from geomlat.distributions._vmf_sampling import three_uniforms
+from geomlat.random import box_muller, philox, stream
 from geomlat.special.gamma import digamma_diff_scalar
 from geomlat.special.stirling import log_minus_digamma_scalar
 
@@ -135,6 +136,21 @@ def test_the_gamma_integral_ends_at_its_floor_after_few_steps(monkeypatch):
             assert abs(slope * t - x * _gamma_stein.exp_gap(side * t) - _gamma_stein.FLOOR) < 1
             spans += 1
     assert len(calls) - 2 * spans < 1.3 * spans
+
+
+@pytest.mark.parametrize("shape", [1.0, 1.5, 4.0])
+def test_an_attempt_is_taken_where_marsaglia_and_tsang_take_it(shape):
+    """z normal, v = (1 + z / sqrt(9 d))^3, accepted where v > 0 and log U < z^2 / 2 + d (1 - v + log v)."""
+    d, words = shape - 1 / 3, np.array([7, 11, 0, 5], np.uint64)
+    taken = []
+    for i in range(1500):
+        u1, u2, u3 = three_uniforms(*philox(*(np.uint64(c) for c in (2, i, 0, 5, 7, 11))))
+        z = box_muller(u1, u2)[0]
+        v = (1 + z / math.sqrt(9 * d)) ** 3
+        taken.append(v > 0 and math.log(u3) < 0.5 * z * z + d * (1 - v + math.log(v)))
+        found = gamma_trial(1 / math.sqrt(9 * d), words, np.uint64(i), 2)
+        assert found == pytest.approx(math.log(v), rel=1e-9, abs=1e-12) if taken[-1] else found == REJECTED
+    assert 0.9 < np.mean(taken) < 0.999
 
 
 def test_edges_of_draws():

@@ -173,7 +173,7 @@ def test_the_integrand_and_its_slopes_against_mpmath(case):
     assert found == pytest.approx(expected, rel=1e-11, abs=0.0)
 
 
-@pytest.mark.parametrize("n", [2, 4, 11])
+@pytest.mark.parametrize("n", [2, 3, 4, 11])
 def test_integrals_over_the_angle_are_those_of_a_mean_and_its_slopes(n):
     """Their weight is the surface of the sphere of directions; slopes by differences of fourth order."""
     at = np.array([1.3, 0.9, 1.7, 0.8])  # k, D, r, s'

@@ -95,6 +95,14 @@ def test_torus_and_product_laws_are_products():
     y = manifold.split(x)[2]
     each = sum(c.log_prob(y[:, k : k + 1]) for k, c in enumerate(circles))
     np.testing.assert_allclose(torus.log_prob(y), each, rtol=1e-13)
+    # The coordinates of what follows are counted on from all the circles.
+    pair = Product(Torus(3), Sphere(2))
+    at, scale = pair.random_point((6,), rng=3), np.array([0.5, 2.0, 4.0, 1.3, 1.3])
+    (one, other), spread = pair.split(at), np.split(scale, [3])
+    each = [
+        WrappedNormal(m, m.origin(), s).log_prob(x) for m, s, x in zip(pair.factors, spread, (one, other), strict=True)
+    ]
+    np.testing.assert_allclose(WrappedNormal(pair, pair.origin(), scale).log_prob(at), sum(each), rtol=1e-13)
     angle = 2 * math.pi * np.arange(400)[:, None] / 400
     assert float(np.sum(np.exp(circles[0].log_prob(angle)))) * 2 * math.pi / 400 == pytest.approx(1.0, abs=1e-12)
     with pytest.raises(NotImplementedError, match="mixes a sphere"):
