@@ -93,8 +93,7 @@ def _limit(xp: Any, k: Array, x: Array) -> Array:
 def step(xp: Any, k: Array, x: Array, u: Array) -> Step:
     """The end of a geodesic, before it is shortened; at the pole, D = 0, far along ``n = c x + p``."""
     s, root = signed_root(xp, k)
-    a = conformal(xp, k, x)
-    floor = a * float(xp.finfo(x.dtype).eps) ** 2
+    a, floor = conformal(xp, k, x), float(xp.finfo(x.dtype).eps) ** 2
     r = length(xp, u) / a
     tan = tangent(k, r)
     p, c = (tan.g / a)[..., None] * u, tan.c[..., None]
@@ -109,7 +108,7 @@ def step(xp: Any, k: Array, x: Array, u: Array) -> Step:
     # c p - K |p|^2 x, which cancels before the pole.
     q = ahead[..., None] * p + aside[..., None] * w - (s * dot(xp, sw, sw))[..., None] * x
     q = xp.where((d < floor)[..., None], n, q)
-    d = xp.maximum(d, floor)
+    d = xp.clip(d, min=floor)
     return Step(x + (a / d)[..., None] * q, a, r, p, n, q, d, tan)
 
 
